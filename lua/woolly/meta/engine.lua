@@ -1,0 +1,277 @@
+---@meta woolly.engine
+error("for editors only")
+
+--- The embedded inference engine. Failures of the world return `nil, message, code`; a wrong
+--- argument raises. Token ids are integers from 0; arrays of ids are plain Lua arrays.
+---@class woolly.engine
+local engine = {}
+
+---@class woolly.engine.LoadOptions
+---@field mmap? boolean   map the file (default true) or read it into memory
+
+---@param path string   a GGUF file
+---@param options? woolly.engine.LoadOptions
+---@return woolly.engine.Model? model, string? message, string? code
+function engine.load(path, options) end
+
+---@class woolly.engine.SynthOptions
+---@field folder? string      where the file goes; default: the user's cache folder
+---@field on_progress? fun(done_bytes: integer, total_bytes: integer)
+
+--- Makes (once) the synthetic model SHAPE-TYPE, "110m-q4_0", and returns its path.
+---@param spec string
+---@param options? woolly.engine.SynthOptions
+---@return string? path, string? message, string? code
+function engine.synth(spec, options) end
+
+--- "tiny, 110m, ...; types f16, q8_0, q4_0, q4_k"
+---@return string
+function engine.synth_help() end
+
+---@class woolly.engine.Switches
+---@field simd? boolean
+---@field weight_cache? boolean
+---@field pool? boolean
+---@field isa? string               "scalar", "sse4", "avx2", "avx512", "neon", "best"
+---@field weight_cache_mb? number   budget, 10^6 bytes
+---@field threads? integer
+
+--- The switches of a preset, every field set, isa as its resolved name.
+---@param name string   "p0", "p1"
+---@return woolly.engine.Switches? switches, string? message, string? code
+function engine.preset(name) end
+
+---@return string[] names   in order
+function engine.presets() end
+
+--- Instruction sets this build has and this machine runs, lowest first.
+---@return string[] names
+function engine.isas() end
+
+---@return string name
+function engine.best_isa() end
+
+--- F32 lanes of an instruction set: 1, 4, 8, 16.
+---@param isa string
+---@return integer
+function engine.lanes(isa) end
+
+--- Tensor types by GGUF name, in the order of their ids.
+---@return string[]
+function engine.types() end
+
+---@class woolly.engine.BuildInfo
+---@field version string
+---@field commit string      "" when unknown
+---@field compiler string
+---@field flags string
+---@field build_type string
+
+---@return woolly.engine.BuildInfo
+function engine.build_info() end
+
+--- Decodes raw blocks to little-endian float32 bytes.
+---@param type string   "Q4_K"
+---@param data string   whole blocks
+---@param isa? string   default "best"
+---@return string? f32, string? message, string? code
+function engine.dequantize(type, data, isa) end
+
+---@class woolly.engine.BenchDequantize
+---@field type string
+---@field isa? string        default "best"
+---@field n_values? integer  values per call, default 65536
+---@field min_ms? number     length of one sample, default 5
+---@field samples? integer   default 9
+
+---@class woolly.engine.BenchResult
+---@field ns_per_value number[]     one per sample
+---@field gb_per_second number[]    F32 bytes written per second, 10^9
+---@field isa string
+---@field lanes integer
+
+---@param options woolly.engine.BenchDequantize
+---@return woolly.engine.BenchResult? result, string? message, string? code
+function engine.bench_dequantize(options) end
+
+--- The decode loop around an engine that does nothing.
+---@param options {n_tokens: integer}
+---@return woolly.engine.DecodeResult
+function engine.null_decode(options) end
+
+---@class woolly.engine.Model
+local Model = {}
+
+---@class woolly.engine.ModelInfo
+---@field path string
+---@field name string
+---@field arch string
+---@field type string              the type most weight bytes have
+---@field file_bytes integer
+---@field weight_bytes integer
+---@field bytes_per_token integer  weight bytes one decoded token reads
+---@field n_params integer
+---@field n_layer integer
+---@field n_embd integer
+---@field n_head integer
+---@field n_head_kv integer
+---@field head_dim integer
+---@field n_ff integer
+---@field n_vocab integer
+---@field n_ctx_train integer
+---@field tied_embeddings boolean
+---@field rope_scaling string
+---@field rope_freq_base number
+---@field rms_eps number
+---@field tokenizer string         "spm" or "bpe"
+---@field pre string               pre-tokenizer name
+---@field bos integer?
+---@field eos integer?
+---@field adds_bos boolean
+---@field gguf_version integer
+---@field mapped boolean
+
+---@return woolly.engine.ModelInfo
+function Model:info() end
+
+--- Metadata in file order; strings cut to 200 characters, arrays summed up as "string[32000]".
+---@return {key: string, type: string, value: string|number|boolean}[]
+function Model:metadata() end
+
+---@return {name: string, type: string, shape: integer[], bytes: integer, offset: integer}[]
+function Model:tensors() end
+
+---@class woolly.engine.TokenizeOptions
+---@field bos? boolean       BOS in front where the vocabulary adds one (default true)
+---@field special? boolean   parse special tokens in the text (default false)
+
+---@param text string
+---@param options? woolly.engine.TokenizeOptions
+---@return integer[] ids
+function Model:tokenize(text, options) end
+
+--- Valid UTF-8, whatever the ids.
+---@param ids integer[]
+---@return string text
+function Model:detokenize(ids) end
+
+---@class woolly.engine.ContextOptions: woolly.engine.Switches
+---@field preset? string     default "p1"; the other switches change it
+---@field n_ctx? integer     default min(trained, 4096)
+---@field n_batch? integer   prompt tokens per block, default 64
+
+---@param options? woolly.engine.ContextOptions
+---@return woolly.engine.Context? context, string? message, string? code
+function Model:context(options) end
+
+--- Scans every weight for NaN and infinity.
+---@return true? ok, string? message, string? code
+function Model:check() end
+
+--- True while the file on disk is the one that was loaded.
+---@return boolean
+function Model:unchanged() end
+
+--- Hex digest of the file; kept in the cache folder by path, size and time.
+---@return string? sha256, string? message, string? code
+function Model:sha256() end
+
+--- Frees the weights; raises while contexts are open. Also `<close>`.
+function Model:close() end
+
+---@class woolly.engine.Context
+local Context = {}
+
+---@class woolly.engine.PrefillResult
+---@field n_tokens integer
+---@field start_ns integer
+---@field end_ns integer
+
+--- Runs the prompt. options.logits_file: writes every position's logits there, raw little-endian
+--- float32 rows [n_tokens, n_vocab].
+---@param ids integer[]
+---@param options? {logits_file?: string}
+---@return woolly.engine.PrefillResult? result, string? message, string? code
+function Context:prefill(ids, options) end
+
+---@class woolly.engine.DecodeOptions
+---@field n_tokens integer
+---@field stop_at_end? boolean         default false: EOS is ignored
+---@field temperature? number          default 0: greedy
+---@field top_k? integer
+---@field top_p? number
+---@field min_p? number
+---@field repetition_penalty? number
+---@field seed? integer
+
+---@class woolly.engine.DecodeResult
+---@field tokens integer[]
+---@field times_ns integer[]   arrival of each token, monotonic
+---@field start_ns integer
+---@field finish_reason string "length", "eos", "context", "cancelled"
+
+---@param options woolly.engine.DecodeOptions
+---@return woolly.engine.DecodeResult? result, string? message, string? code
+function Context:decode(options) end
+
+---@class woolly.engine.Difference
+---@field n_rows integer
+---@field max_abs number
+---@field rms number
+---@field nmse number
+---@field max_relative number
+---@field kld_mean number
+---@field kld_p99 number
+---@field top1 number
+---@field finite boolean
+
+--- Runs ids from an empty cache on this context and on reference, and compares every position's
+--- logits. Both are cleared before and after.
+---@param reference woolly.engine.Context
+---@param ids integer[]
+---@return woolly.engine.Difference? difference, string? message, string? code
+function Context:compare(reference, ids) end
+
+--- Runs ids from an empty cache and compares with a file of raw float32 rows [n, n_vocab].
+---@param path string
+---@param ids integer[]
+---@return woolly.engine.Difference? difference, string? message, string? code
+function Context:compare_file(path, ids) end
+
+---@class woolly.engine.Perplexity
+---@field perplexity number
+---@field nll_mean number
+---@field n_scored integer
+---@field n_chunks integer
+
+---@param ids integer[]   with BOS
+---@param options {n_ctx: integer, on_progress?: fun(done: integer, total: integer)}
+---@return woolly.engine.Perplexity? result, string? message, string? code
+function Context:perplexity(ids, options) end
+
+--- Every field of struct context_counters (engine.h), by its name.
+---@return table<string, integer>
+function Context:counters() end
+
+function Context:reset_counters() end
+
+---@return {kv_bytes: integer, kv_used_bytes: integer, scratch_bytes: integer, cache_bytes: integer}
+function Context:memory() end
+
+--- Every switch of this context, isa by name.
+---@return woolly.engine.Switches
+function Context:switches() end
+
+---@return integer
+function Context:n_past() end
+
+---@return integer
+function Context:n_ctx() end
+
+--- Forgets the tokens; caches and counters stay.
+function Context:clear() end
+
+--- Also `<close>`.
+function Context:close() end
+
+return engine

@@ -1,0 +1,71 @@
+---@meta woolly.store
+error("for editors only")
+
+---@class woolly.store
+local store = {}
+
+---@param url string   "sqlite:PATH" or a path
+---@param options? {read_only?: boolean}
+---@return woolly.store.Store? store, string? message, string? code
+function store.open(url, options) end
+
+--- A new ULID.
+---@return string
+function store.new_id() end
+
+---@class woolly.store.Store
+local Store = {}
+
+--- Saves a whole woolly-report/1 table as one transaction (all samples included). Idempotent by
+--- report.run.id. machine, model and gate are taken from the report.
+---@param report table
+---@return string? id, string? message, string? code
+function Store:save(report) end
+
+---@class woolly.store.Filter
+---@field scenario? string
+---@field machine? string    fingerprint
+---@field model? string      sha256
+---@field target? string
+---@field preset? string
+---@field limit? integer     default 50, newest first
+
+---@class woolly.store.Row
+---@field id string
+---@field scenario string
+---@field target string
+---@field preset string?
+---@field commit string?
+---@field status string        "complete" or "partial"
+---@field verdict string?
+---@field machine string
+---@field model_name string?
+---@field started string       RFC 3339
+---@field exit_status integer
+
+---@param filter? woolly.store.Filter
+---@return woolly.store.Row[]? rows, string? message, string? code
+function Store:list(filter) end
+
+--- The stored report as a table.
+---@param which string   id, unique prefix, "last", or a pin's name
+---@return table? report, string? message, string? code
+function Store:report(which) end
+
+---@param name string
+---@param which string
+---@return true? ok, string? message, string? code
+function Store:pin(name, which) end
+
+---@param which string
+---@param key string
+---@param value string
+---@return true? ok, string? message, string? code
+function Store:tag(which, key, value) end
+
+---@return string path
+function Store:path() end
+
+function Store:close() end
+
+return store

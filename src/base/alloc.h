@@ -1,0 +1,37 @@
+/* alloc.h - the one allocator seam: every heap request of our own code, Lua, cJSON and SQLite.
+ *
+ * Requests are counted per thread, so that "no allocation per token" is a measured figure, and
+ * can be made to fail: WL_OOM=N fails the Nth request of the process, WL_OOM=N,sticky also all
+ * that follow. Blocks carry no header; sizes are those that malloc_usable_size reports. */
+#ifndef WOOLLY_BASE_ALLOC_H
+#define WOOLLY_BASE_ALLOC_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* NULL when refused. mem_new zeroes; mem_new_array checks n * size for overflow and zeroes. */
+void *mem_alloc(size_t size);
+void *mem_new(size_t size);
+void *mem_new_array(size_t n, size_t size);
+void *mem_realloc(void *block, size_t size);
+/* align: a power of two, at least sizeof(void *). Freed by mem_free as well. Not zeroed. */
+void *mem_alloc_aligned(size_t size, size_t align);
+void mem_free(void *block); /* NULL is fine */
+char *mem_strdup(const char *text);
+
+struct mem_stats {
+    uint64_t allocations; /* successful alloc, new, realloc that moved or grew */
+    uint64_t bytes;       /* asked for by them */
+};
+/* Of the calling thread since it started. 0.5 ns: two thread-local loads. */
+struct mem_stats mem_thread_stats(void);
+/* Live bytes of the whole process through this seam, by usable size. */
+int64_t mem_live_bytes(void);
+/* Requests so far in the process: the range of N for WL_OOM. */
+uint64_t mem_request_count(void);
+
+/* As WL_OOM does, from the next request on: the nth fails (1 is the very next); 0 turns it off.
+ * For tests. */
+void mem_fail_at(uint64_t nth, int sticky);
+
+#endif
