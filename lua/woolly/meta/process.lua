@@ -26,13 +26,33 @@ function process.isatty(fd) end
 ---@return integer
 function process.columns() end
 
---- True once Ctrl-C or SIGTERM came.
+--- True once Ctrl-C or SIGTERM came. Asking acknowledges the stop: the error "interrupted" is not
+--- raised again.
 ---@return boolean
 function process.interrupted() end
 
 --- The signal that came: 2 or 15.
 ---@return integer?
 function process.signal() end
+
+--- Calls f(...) protected, like pcall. A stop (Ctrl-C, SIGTERM or the deadline) always ends here,
+--- even when f catches errors in a loop or runs coroutines: it is raised as an error with the line
+--- that ran ("phase1.lua:12: interrupted", "phase1.lua:12: stopped after 60.0 s"), once at first so
+--- that `<close>` variables and clean-up code run, and 100 ms later at every instruction. After
+--- guard has returned nothing is raised any more; engine calls stay cancelled after a signal, not
+--- after a deadline. Coroutines cannot yield across it.
+---@param f function
+---@param ... any
+---@return boolean ok    true and the results of f, or false, error value, reason
+---@return any ...       reason: "interrupted", "timeout", or nil for an error of f's own
+function process.guard(f, ...) end
+
+--- Stops whatever runs then, that many seconds from now: Lua code as described for guard, engine
+--- calls by cancellation ("cancelled"). What cannot be stopped (a long pattern match, a finaliser)
+--- ends the program with status 3 two seconds later. Without an argument (or 0): no deadline, and
+--- one that passed is forgotten. A later call replaces an earlier one.
+---@param seconds? number   up to 10^7
+function process.deadline(seconds) end
 
 ---@param path string
 ---@param max_bytes? integer   default 8 MiB
