@@ -42,7 +42,7 @@ void host_stop_end(struct host *host);
 /* Replaces coroutine.resume, wrap and close by versions that keep host->current. */
 void host_stop_open(lua_State *L);
 /* Seconds from now; 0 disarms and forgets a deadline that passed. */
-void host_stop_deadline(struct host *host, double seconds);
+void host_stop_deadline(lua_State *L, double seconds);
 /* The stop has been noticed: nothing is raised any more. The cancel flag stays for signals. */
 void host_stop_acknowledge(lua_State *L);
 /* "interrupted", "timeout" or NULL. */

@@ -286,12 +286,17 @@ void host_util_open(lua_State *L) {
     host_new_class(L, BLOCK_CLASS, none, l_block_free);
 }
 
-void *host_block(lua_State *L, uint64_t n, size_t size) {
+void *host_adopt(lua_State *L) {
     luaL_checkstack(L, 6, NULL);
     void **block = lua_newuserdatauv(L, sizeof *block, 0);
     *block = NULL;
     luaL_setmetatable(L, BLOCK_CLASS);
     lua_toclose(L, -1);
+    return block;
+}
+
+void *host_block(lua_State *L, uint64_t n, size_t size) {
+    void **block = host_adopt(L);
     *block = mem_new_array(n, size);
     return *block;
 }

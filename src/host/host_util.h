@@ -101,6 +101,8 @@ void host_new_class(lua_State *L, const char *name, const luaL_Reg *methods, lua
  * freed when the C function returns or raises. NULL when memory is short or n * size overflows;
  * the userdata is pushed all the same. */
 void *host_block(lua_State *L, uint64_t n, size_t size);
+/* The same slot, empty, for a block that another room allocates (to mem_free): assign to it. */
+void *host_adopt(lua_State *L);
 /* The ids of the array at arg as such a block (pushed), count in *n. Raises unless each is an
  * integer in 0..n_vocab-1 (at most 2^24 of them); NULL when memory is short. */
 int32_t *host_check_ids(lua_State *L, int arg, int64_t n_vocab, int64_t *n);

@@ -44,7 +44,8 @@ function process.signal() end
 ---@param f function
 ---@param ... any
 ---@return boolean ok    true and the results of f, or false, error value, reason
----@return any ...       reason: "interrupted", "timeout", or nil for an error of f's own
+---@return any ...       reason: "interrupted", "timeout", "memory" (the script's cap or the
+---                      machine's end), or nil for an error of f's own
 function process.guard(f, ...) end
 
 --- Stops whatever runs then, that many seconds from now: Lua code as described for guard, engine
