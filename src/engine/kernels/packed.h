@@ -1,0 +1,71 @@
+/* packed.h - quantised weights interleaved by output rows, times activations quantised to int8.
+ *
+ * A matrix [rows, cols] is cut into groups of R rows (R = 8 or 16, by ISA). A group is one
+ * sequential stream of tiles, so a thread reads one address range from start to end. Within a tile
+ * one 32-bit lane of a register is one row: no horizontal sum ever, and the R results of a group
+ * end as one register of floats.
+ *
+ *   1. block = 32 columns of R rows. Its planes hold, lane by lane (4 bytes a row):
+ *      base plane   8 bits: 8 lines, line k byte j is column 4k + j
+ *                   4 bits: 4 lines, line k byte j low nibble is column 4k + j, high 16 + 4k + j
+ *                   2 bits: 2 lines, line k byte j bits 2f are column 16k + 4f + j
+ *      extra plane  1 bit: 1 line, byte j bit k is column 4k + j; 2 bits: as the 2-bit base
+ *      A line is 4 R bytes; the value is base | extra << base bits.
+ *   2. tile = the scales of its blocks, then the planes of its blocks, then (K types) the
+ *      super-block's d and dmin as R half floats each.
+ *      simple types: 2 blocks a tile; per block R half scales, then R half mins where the type has
+ *      them. K types: 8 blocks a tile; per block (or per 16 columns) R int8 scales and R uint8 mins.
+ *   Columns are padded to a whole tile and rows to a whole group with zero scales.
+ *
+ * y = sum over blocks b of  d_x[b] * (scale[b] * dot(q_w, q_x)) - min[b] * sum(x)[b], in block order
+ * with one multiply and one or two fused multiply-adds per block. The dot is exact, so every ISA, every
+ * width and every thread count gives the same bits. */
+#ifndef WOOLLY_ENGINE_PACKED_H
+#define WOOLLY_ENGINE_PACKED_H
+
+#include "engine/kernels/kernels.h"
+#include "engine/tensor_type.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { PACKED_BLOCK = 32, PACKED_MAX_ROWS = 16, PACKED_MAX_WIDTH = 8 };
+
+/* Activations: records of `width` columns, one per block of 32 values, in block order. Record
+ * layout for width W: int8 q[W][32], float d[W], int32 bias[W] (-8 times the sum of q: the start
+ * value that makes unsigned 4-bit weights signed), int32 half[W] (the same over the first 16 q),
+ * float s[W] (d * sum). d = largest |x| / 127, q rounded to nearest even. */
+enum { QACT_COLUMN_BYTES = 48 };
+
+static inline size_t qact_bytes(int width, int64_t n_blocks) {
+    return (size_t)width * QACT_COLUMN_BYTES * (size_t)n_blocks;
+}
+
+struct packed_kernels {
+    const char *name;
+    int rows;      /* R of this ISA's groups */
+    int max_width; /* widths 1, 2, 4 .. max_width exist */
+    bool biased;   /* 8-bit values are stored as q + 128, for unsigned multiplies */
+    /* x [n] f32 (n a multiple of 32) into column `column` of records of width `width`. */
+    void (*quantize)(void *records, int width, int column, const float *x, int64_t n);
+    /* y[c * stride + r] for the R rows of one group and `width` columns. n_blocks covers whole
+     * tiles. Allocates nothing; any thread. NULL for types without a packed form. */
+    void (*group[TENSOR_TYPE_COUNT])(float *y, int64_t stride, const uint8_t *w,
+                                     const void *records, int width, int64_t n_blocks);
+};
+
+/* The fastest available here, or the one of that ISA; NULL when absent. Never NULL for scalar. */
+const struct packed_kernels *packed_kernels_get(enum isa isa);
+
+/* True when the type has a packed form (all block-quantised types). */
+bool packed_supported(enum tensor_type type);
+/* Columns rounded up to whole tiles, as blocks of 32: what n_blocks and the records must cover. */
+int64_t packed_blocks(enum tensor_type type, int64_t cols);
+/* Bytes of a group of `rows` (R) rows. */
+size_t packed_group_bytes(enum tensor_type type, int rows, int64_t cols);
+/* Packs R rows from file layout; sources[r] NULL: a row of zeros. dst 64-byte aligned. */
+void packed_group(uint8_t *dst, enum tensor_type type, int rows, bool biased,
+                  const uint8_t *const *sources, int64_t cols);
+
+#endif
