@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #define POLL_MS 50
+#define WAIT_NS 200000
 #define KILL_AFTER_NS 1000000000LL
 
 extern char **environ;
@@ -81,22 +82,21 @@ static void collect(struct stream streams[2], pid_t pid, const volatile int *can
     }
 }
 
+/* The streams may end long before the program does: keep an eye on the flag here too. */
 static int wait_for(pid_t pid, const volatile int *cancel) {
     int status = 0;
     int64_t asked_ns = 0;
-    /* The streams may end long before the program: keep an eye on the flag. */
-    while (true) {
-        pid_t ended = waitpid(pid, &status, asked_ns == 0 && !*cancel ? 0 : WNOHANG);
+    for (pid_t ended = 0; ended != pid;) {
+        ended = waitpid(pid, &status, WNOHANG);
         if (ended == pid) break;
         if (ended < 0 && errno != EINTR) return -1;
-        if (!*cancel) continue;
-        if (asked_ns == 0) {
+        if (*cancel && asked_ns == 0) {
             kill(pid, SIGTERM);
             asked_ns = clock_now_ns();
-        } else if (clock_now_ns() - asked_ns > KILL_AFTER_NS) {
+        } else if (asked_ns != 0 && clock_now_ns() - asked_ns > KILL_AFTER_NS) {
             kill(pid, SIGKILL);
         }
-        clock_sleep_ns(1000000, NULL);
+        clock_sleep_ns(WAIT_NS, NULL);
     }
     return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
