@@ -22,6 +22,11 @@ const volatile int *host_cancel(lua_State *L) {
     return &host_of(L)->cancel;
 }
 
+const volatile int *host_new_stop(lua_State *L) {
+    static const volatile int never;
+    return host_of(L)->stage == STOP_NONE && host_of(L)->cancel ? &never : host_cancel(L);
+}
+
 /* ---- failures ---- */
 
 int host_push_fail(lua_State *L, const struct err *err) {

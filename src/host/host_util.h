@@ -21,6 +21,9 @@ struct host; /* private to host.c and host_stop.c */
 struct host *host_of(lua_State *L);
 /* What long calls poll: nonzero after Ctrl-C, SIGTERM, a deadline, or a failed callback. */
 const volatile int *host_cancel(lua_State *L);
+/* The same for calls that saving and judging need: a stop that the script has acknowledged does not
+ * stop them, so that partial results can be worked up after Ctrl-C. */
+const volatile int *host_new_stop(lua_State *L);
 
 /* ---- failures: the world's refusal is a result, not an error ---- */
 

@@ -119,7 +119,7 @@ static int push_interval(lua_State *L, struct sample *a, struct sample *b,
     int64_t n = options->resamples;
     double *results = host_block(L, (uint64_t)n, sizeof *results);
     if (results == NULL) return host_fail_memory(L, "resamples", (uint64_t)n, sizeof *results);
-    const volatile int *cancel = host_cancel(L);
+    const volatile int *cancel = host_new_stop(L);
     uint64_t state = options->seed;
     for (int64_t r = 0; r < n; r++) {
         if (*cancel) return host_fail(L, ERR_CANCELLED, "bootstrap: stopped");

@@ -234,7 +234,7 @@ static int l_run(lua_State *L) {
     }
     fflush(stdout);
     struct err err;
-    if (!run_program(argv, host_cancel(L), &output, &err)) return host_push_fail(L, &err);
+    if (!run_program(argv, host_new_stop(L), &output, &err)) return host_push_fail(L, &err);
     lua_createtable(L, 0, 3);
     lua_pushinteger(L, output.status);
     lua_setfield(L, -2, "status");
