@@ -50,7 +50,7 @@ struct gguf {
     uint64_t size; /* of the file in bytes */
     uint64_t data_offset;
     const uint8_t *base; /* the whole file: a private read-only mapping, or a 64-byte aligned buffer */
-    bool mapped;
+    bool mapped, borrowed; /* borrowed: gguf_open_memory's bytes */
     struct gguf_value *values;
     size_t n_values;
     struct gguf_tensor *tensors;
