@@ -1,0 +1,75 @@
+# setup.sh - what run.sh and test.sh share: packages and builds. Sourced, with root= set.
+# shellcheck shell=sh disable=SC2154
+
+# Debian's names. libpfm4 is optional for the build: without it hardware counters are missing.
+packages='gcc libc6-dev cmake ninja-build pkg-config lua5.4 liblua5.4-dev libcjson-dev
+libsqlite3-dev libutf8proc-dev libssl-dev'
+optional_packages='libpfm4-dev'
+
+say() {
+    printf 'woolly: %s\n' "$*" >&2
+}
+
+# Prints the given packages that are not installed, one a line.
+missing_packages() {
+    installed=" $(dpkg-query -W -f '${db:Status-Status} ${Package}\n' "$@" 2>/dev/null |
+        sed -n 's/^installed //p' | tr '\n' ' ')"
+    for package; do
+        case $installed in
+        *" $package "*) ;;
+        *) echo "$package" ;;
+        esac
+    done
+}
+
+# Installs what is missing, or ends with status 4 and the one command to run.
+install_packages() {
+    command -v dpkg-query >/dev/null || return 0 # not Debian: CMake names what it does not find
+    # shellcheck disable=SC2086
+    missing=$(missing_packages $packages $optional_packages | tr '\n' ' ')
+    [ -n "$missing" ] || return 0
+    install="apt-get install -y --no-install-recommends ${missing% }"
+    if [ "$(id -u)" -eq 0 ]; then
+        as=''
+    elif sudo -n true 2>/dev/null; then
+        as='sudo -n'
+    else
+        # shellcheck disable=SC2086
+        [ -n "$(missing_packages $packages)" ] || return 0 # only the optional ones
+        say "packages are missing and this user may not install them. Run:"
+        echo "  sudo $install" >&2
+        exit 4
+    fi
+    say "installing ${missing% }"
+    # shellcheck disable=SC2086
+    if ! { $as env DEBIAN_FRONTEND=noninteractive $install ||
+        { $as apt-get update && $as env DEBIAN_FRONTEND=noninteractive $install; }; } \
+        >"${TMPDIR:-/tmp}/woolly-apt.$$" 2>&1; then
+        cat "${TMPDIR:-/tmp}/woolly-apt.$$" >&2
+        rm -f "${TMPDIR:-/tmp}/woolly-apt.$$"
+        say "the installation failed. Run: sudo $install"
+        exit 4
+    fi
+    rm -f "${TMPDIR:-/tmp}/woolly-apt.$$"
+}
+
+# build PRESET FOLDER TARGET: configures once, then builds; silent when nothing is to do.
+build() {
+    if [ ! -f "$root/$2/build.ninja" ]; then
+        say "configuring $2"
+        if ! configured=$(cd "$root" && cmake --preset "$1" 2>&1); then
+            printf '%s\n' "$configured" >&2
+            say "$2 could not be configured (see above)"
+            exit 4
+        fi
+    fi
+    case $(ninja -C "$root/$2" -n "$3" 2>/dev/null) in
+    *'no work to do'*) ;;
+    *) say "building $2" ;;
+    esac
+    # An unchanged tree is checked again by ninja itself: it also notices new files.
+    if ! ninja -C "$root/$2" --quiet "$3" >&2; then
+        say "$2 does not build (see above)"
+        exit 4
+    fi
+}
