@@ -66,6 +66,7 @@ function engine.types() end
 ---@field compiler string
 ---@field flags string
 ---@field build_type string
+---@field sanitizers string  "" or "address,undefined"
 
 ---@return woolly.engine.BuildInfo
 function engine.build_info() end
@@ -134,7 +135,8 @@ local Model = {}
 ---@return woolly.engine.ModelInfo
 function Model:info() end
 
---- Metadata in file order; strings cut to 200 characters, arrays summed up as "string[32000]".
+--- Metadata in file order; strings cut to 200 characters, arrays have type "array" and a
+--- value such as "string[32000]".
 ---@return {key: string, type: string, value: string|number|boolean}[]
 function Model:metadata() end
 
@@ -147,12 +149,12 @@ function Model:tensors() end
 
 ---@param text string
 ---@param options? woolly.engine.TokenizeOptions
----@return integer[] ids
+---@return integer[]? ids, string? message, string? code
 function Model:tokenize(text, options) end
 
 --- Valid UTF-8, whatever the ids.
 ---@param ids integer[]
----@return string text
+---@return string? text, string? message, string? code
 function Model:detokenize(ids) end
 
 ---@class woolly.engine.ContextOptions: woolly.engine.Switches
@@ -176,7 +178,7 @@ function Model:unchanged() end
 ---@return string? sha256, string? message, string? code
 function Model:sha256() end
 
---- Frees the weights; raises while contexts are open. Also `<close>`.
+--- Frees the weights; raises while contexts are open (their `<close>` runs first). Also `<close>`.
 function Model:close() end
 
 ---@class woolly.engine.Context
