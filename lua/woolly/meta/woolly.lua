@@ -1,0 +1,163 @@
+---@meta woolly
+error("for editors only")
+
+--- The words a scenario file uses: `local woolly = require "woolly"`, and it returns one of these.
+--- Declaring opens no file and times nothing; the runner does the rest.
+---@class woolly
+local woolly = {}
+
+---@class woolly.Param
+---@field default? string|number|boolean   its type is the option's type; none: a text option
+---@field type? "string"|"number"|"integer"|"boolean"|"list"   list: "1,2,4" becomes a Lua array
+---@field help string
+---@field required? boolean
+---@field choices? string[]
+
+--- Parameter values by name (the params of the scenario), and what every scenario has: model,
+--- preset, switches (a table for model:context), threads (integers), seed, target, url, duration, n_runs,
+--- warmup, gate.
+---@alias woolly.Values table<string, any>
+
+---@class woolly.Scenario
+---@field about string                 one line, shown by --list
+---@field help? string                 more lines, shown by --help
+---@field title? string                heading of the result block; default: about
+---@field gate? string                 gate judged by default: a name in gates/ or a path
+---@field needs? "native"              white box: refused for other targets
+---@field model? string                default of --model, "synth:110m-q4_0" when nil; false: no model
+---@field preset? string               default of --preset, "p1"
+---@field warmup? integer              measure calls that are thrown away, default 1
+---@field runs? integer                measure calls, default 5
+---@field params? table<string, woolly.Param>
+---@field metrics? string[]            what it records, shown by --help and reported missing when absent
+---@field setup? fun(p: woolly.Values): any    what it returns is passed on and closed at the end
+---@field check? fun(t: woolly.Check, state: any, p: woolly.Values)   before any timing
+---@field measure fun(m: woolly.Recorder, state: any, p: woolly.Values)
+---@field finish? fun(m: woolly.Recorder, state: any, p: woolly.Values)  once, after the last run
+---@field notes? fun(state: any, p: woolly.Values): string[]             lines under the result block
+
+--- Declares a scenario.
+---@param scenario woolly.Scenario
+---@return woolly.Scenario
+function woolly.scenario(scenario) end
+
+---@class woolly.Phase
+---@field about string
+---@field title? string
+---@field gate string
+---@field tests string[]           scenario names, run in this order on one target
+---@field model? string
+---@field preset? string
+---@field params? table<string, woolly.Param>   given to every test that has a param of that name
+
+--- Declares a phase: all tests' samples together are judged by one gate.
+---@param phase woolly.Phase
+---@return woolly.Phase
+function woolly.phase(phase) end
+
+---@class woolly.Tool
+---@field about string
+---@field help? string
+---@field params? table<string, woolly.Param>
+---@field arguments? string        placeholder of positional words, "[list|show ID]"; they come in p.arguments
+---@field model? boolean           true: has --model and gives its resolved path in p.model
+---@field run fun(p: woolly.Values): integer?   exit status, default 0; woolly.fail for errors
+
+--- Declares a tool: no samples, no gate, --json FILE|- belongs to it when it declares the param.
+---@param tool woolly.Tool
+---@return woolly.Tool
+function woolly.tool(tool) end
+
+--- Ends the script with a message and an exit status by code: "input" 3, "environment" 4, "bug" 5,
+--- "unavailable" 2, "cancelled" 130. `woolly.must(f())` passes results on or fails with nil, message, code.
+---@param message string
+---@param code? string   default "input"
+function woolly.fail(message, code) end
+
+---@generic T
+---@param value T?
+---@param message? string
+---@param code? string
+---@return T
+function woolly.must(value, message, code) end
+
+--- Opens the target that --target names on --model: info(), generate(), close(); see targets/.
+---@param p woolly.Values
+---@return woolly.Target
+function woolly.target(p) end
+
+--- Loads the model of p.model (a path by now) for white-box scenarios.
+---@param p woolly.Values
+---@param options? woolly.engine.LoadOptions
+---@return woolly.engine.Model
+function woolly.model(p, options) end
+
+--- A context with p's preset and switches; options override them.
+---@param model woolly.engine.Model
+---@param p woolly.Values
+---@param options? woolly.engine.ContextOptions
+---@return woolly.engine.Context
+function woolly.context(model, p, options) end
+
+---@class woolly.Target
+local Target = {}
+---@return {name: string, model: table?, white_box: boolean}
+function Target:info() end
+---@param request {prompt?: string, tokens?: integer[], max_tokens: integer, seed?: integer}
+---@return woolly.Generation? result, string? message, string? code
+function Target:generate(request) end
+function Target:close() end
+
+---@class woolly.Generation
+---@field prompt_tokens integer
+---@field tokens? integer[]        ids where known
+---@field start_ns integer         call entered
+---@field prefill_ns? integer      length of the prompt's work; nil for black boxes
+---@field times_ns integer[]       arrival of each token
+---@field finish_reason string
+
+--- What measure writes its samples to. Warm-up calls are thrown away. A recorder that gets nil,
+--- message, code from a failed call ends the run with that message.
+---@class woolly.Recorder
+---@field warmup boolean
+---@field index integer    1 .. runs (0 while warming up)
+local Recorder = {}
+
+--- One value of a metric of metrics.lua; refuses unknown metrics, nil, NaN and infinities.
+---@param metric string
+---@param value number
+function Recorder:record(metric, value) end
+
+---@param metric string
+---@param values number[]
+function Recorder:record_samples(metric, values) end
+
+--- prefill_tokens_per_second from Context:prefill.
+---@param result woolly.engine.PrefillResult?
+function Recorder:prefill(result, message, code) end
+
+--- tokens_per_second and single_token_latency_ms (one sample a gap) from Context:decode.
+---@param result woolly.engine.DecodeResult?
+---@return number tokens_per_second
+function Recorder:decode(result, message, code) end
+
+--- The same and ttft_ms, prefill_tokens_per_second from Target:generate.
+---@param result woolly.Generation?
+---@return number tokens_per_second
+function Recorder:generate(result, message, code) end
+
+--- Says why a metric has no samples ("no hardware counters on this machine ...").
+---@param metric string
+---@param reason string
+function Recorder:missing(metric, reason) end
+
+---@class woolly.Check
+local Check = {}
+--- Each adds a line to the report; the first that fails ends the run before anything is timed.
+---@param what string
+function Check:at_most(what, value, limit) end
+function Check:at_least(what, value, limit) end
+function Check:equal(what, value, expected) end
+function Check:truthy(what, value) end
+
+return woolly
