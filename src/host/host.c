@@ -222,7 +222,7 @@ static int on_error(lua_State *L) {
 static int conclude(lua_State *L, int lua_status) {
     const struct host *host = host_of(L);
     if (lua_status == LUA_OK) return (int)lua_tointeger(L, -1);
-    if (lua_status == LUA_ERRMEM) {
+    if (host_is_memory_error(L, lua_status, -1)) {
         if (host->cap_hit) {
             fprintf(stderr, "woolly: out of memory: the script needs more than %zu MB. Raise the cap "
                             "with --memory-mb N in front of the script's name\n",

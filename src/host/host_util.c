@@ -127,6 +127,15 @@ void host_error_text(lua_State *L, int index, char *out, size_t size) {
     lua_pop(L, pushed);
 }
 
+bool host_is_memory_error(lua_State *L, int status, int index) {
+    if (status == LUA_ERRMEM) return true;
+    if (status != LUA_ERRRUN || lua_type(L, index) != LUA_TSTRING) return false;
+    static const char end[] = "not enough memory";
+    size_t size = 0;
+    const char *text = lua_tolstring(L, index, &size);
+    return size >= sizeof end - 1 && strcmp(text + size - (sizeof end - 1), end) == 0;
+}
+
 /* ---- option tables ---- */
 
 /* "5" is a string: the value at the top, for messages. */

@@ -139,5 +139,8 @@ const char *host_nearest(const char *word, const char *const *names);
 /* Copies an error value's text to out: strings, numbers, __tostring under protection, else the
  * type's name; control characters become '?', or spaces for line ends. Never raises. */
 void host_error_text(lua_State *L, int index, char *out, size_t size);
+/* Whether a protected call that ended with status and this error value ran out of memory; the
+ * string buffers of Lua's library raise that as an ordinary error. */
+bool host_is_memory_error(lua_State *L, int status, int index);
 
 #endif

@@ -98,11 +98,12 @@ static int l_guard(lua_State *L) {
     lua_pushboolean(L, 1);
     lua_insert(L, 1);
     int status = lua_pcall(L, lua_gettop(L) - 2, LUA_MULTRET, 0);
-    const char *reason = status == LUA_ERRMEM ? "memory" : host_stop_reason(host_of(L));
+    const char *reason = host_stop_reason(host_of(L));
     host_stop_acknowledge(L);
     if (status == LUA_OK) return lua_gettop(L);
     lua_pushboolean(L, 0);
     lua_replace(L, 1);
+    if (host_is_memory_error(L, status, -1)) reason = "memory";
     if (reason == NULL) return lua_gettop(L);
     lua_pushstring(L, reason);
     return lua_gettop(L);
