@@ -1,0 +1,81 @@
+--- The words a scenario uses. Declaring checks the form and does nothing else.
+local failure = require "woolly.failure"
+local suggest = require "woolly.suggest"
+
+local woolly = {}
+
+local SCENARIO_KEYS <const> = {
+  about = "string", help = "string", title = "string", gate = "string", needs = "string",
+  model = "model", preset = "string", warmup = "number", runs = "number", params = "table",
+  metrics = "table", setup = "function", check = "function", measure = "function",
+  finish = "function", notes = "function", target = "string",
+}
+local PHASE_KEYS <const> = { about = "string", help = "string", title = "string", gate = "string",
+                             tests = "table", model = "model", preset = "string",
+                             params = "table" }
+local TOOL_KEYS <const> = { about = "string", help = "string", params = "table",
+                            arguments = "string", model = "boolean", run = "function" }
+
+local function declare(kind, definition, keys, required)
+  if type(definition) ~= "table" then error(kind .. ": a table is required", 3) end
+  for key, value in pairs(definition) do
+    local wanted = keys[key]
+    if not wanted then
+      error(string.format("%s: unknown key '%s'%s", kind, tostring(key),
+                          suggest.hint(tostring(key), suggest.keys(keys))), 3)
+    end
+    local found = type(value)
+    if wanted == "model" then
+      if found ~= "string" and value ~= false then
+        error(string.format("%s: %s is a %s, a string or false is required", kind, key, found), 3)
+      end
+    elseif found ~= wanted then
+      error(string.format("%s: %s is a %s, a %s is required", kind, key, found, wanted), 3)
+    end
+  end
+  for _, key in ipairs(required) do
+    if definition[key] == nil then error(string.format("%s: %s is required", kind, key), 3) end
+  end
+  for name, param in pairs(definition.params or {}) do
+    if type(param) ~= "table" or type(param.help) ~= "string" then
+      error(string.format("%s: params.%s: a table with help is required", kind, tostring(name)), 3)
+    end
+  end
+  return setmetatable(definition, { __name = "woolly." .. kind, kind = kind })
+end
+
+function woolly.scenario(definition)
+  return declare("scenario", definition, SCENARIO_KEYS, { "about", "measure" })
+end
+
+function woolly.phase(definition)
+  return declare("phase", definition, PHASE_KEYS, { "about", "gate", "tests" })
+end
+
+function woolly.tool(definition)
+  return declare("tool", definition, TOOL_KEYS, { "about", "run" })
+end
+
+--- "scenario", "phase", "tool", or nil for anything else.
+---@return string?
+function woolly.kind(definition)
+  local mt = type(definition) == "table" and getmetatable(definition)
+  return mt and mt.kind
+end
+
+woolly.fail = failure.raise
+woolly.must = failure.must
+
+function woolly.model(p, options)
+  return require("woolly.session").model(p, options)
+end
+
+function woolly.context(model, p, options)
+  return require("woolly.session").context(model, p, options)
+end
+
+function woolly.target(p)
+  return require("woolly.session").target(p)
+end
+
+return woolly

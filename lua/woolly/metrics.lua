@@ -1,0 +1,138 @@
+--- Every metric, once: unit, direction, sample kind and how it is measured. Pure data; gates,
+--- judging, reports and docs/metrics.md read it here.
+local metrics = {}
+
+---@class woolly.Metric
+---@field name string
+---@field unit string              "" for shares and counts
+---@field better "higher"|"lower"|"target"
+---@field sample "run"|"token"|"request"   what one sample is
+---@field text string              how it is measured
+---@field exact? boolean           counted, not timed: judged from its samples without an interval
+---@field boolean? boolean         1 or 0, for "equals = true" limits
+---@field any_sign? boolean        values below zero make sense
+
+---@type table<string, woolly.Metric>
+metrics.all = {}
+---@type string[]
+metrics.order = {}
+
+local function define(name, unit, better, sample, text, flags)
+  local metric = { name = name, unit = unit, better = better, sample = sample, text = text }
+  for key, value in pairs(flags or {}) do metric[key] = value end
+  metrics.all[name] = metric
+  metrics.order[#metrics.order + 1] = name
+end
+
+local EXACT <const> = { exact = true }
+local YES_NO <const> = { exact = true, boolean = true }
+local SIGNED <const> = { any_sign = true }
+
+-- Speed
+define("tokens_per_second", "tokens/s", "higher", "run",
+  "decode rate (n-1)/(t_n - t_1), batch 1, greedy, EOS ignored; one sample per repetition")
+define("single_token_latency_ms", "ms", "lower", "token",
+  "gap between two tokens of one decode; one sample per gap")
+define("prefill_tokens_per_second", "tokens/s", "higher", "run",
+  "prompt tokens / time of the prompt's work")
+define("ttft_ms", "ms", "lower", "run",
+  "time from the call to the first token, prompt included")
+define("load_ms", "ms", "lower", "run",
+  "time to load the model file, from the page cache unless it says cold")
+define("improvement_factor", "x", "higher", "run",
+  "tokens_per_second / that of a fresh p0 run of the same model on the same machine, one ratio "
+  .. "per interleaved repetition")
+define("reference_tokens_per_second", "tokens/s", "higher", "run",
+  "tokens_per_second of the p0 runs behind improvement_factor")
+define("harness_ns_per_token", "ns", "lower", "run",
+  "wall time per token of a whole measured decode with an engine that does nothing")
+-- Memory
+define("memory_usage_mb", "MB", "lower", "run",
+  "peak resident memory of the process (VmHWM, reset before the run)", EXACT)
+define("live_heap_mb", "MB", "lower", "run", "heap bytes alive behind the allocator seam", EXACT)
+define("hot_path_allocations", "", "lower", "run",
+  "heap allocations per decoded token, counted in the allocator seam", EXACT)
+define("hot_path_allocated_bytes", "bytes", "lower", "run",
+  "heap bytes asked for per decoded token", EXACT)
+define("memory_allocation_rate", "bytes/s", "lower", "run",
+  "heap bytes asked for per second of decoding")
+define("leak_bytes_per_token", "bytes", "lower", "run",
+  "heap bytes more alive after a repetition than before it, per decoded token",
+  { exact = true, any_sign = true })
+define("leak_slope_bytes_per_second", "bytes/s", "lower", "run",
+  "Theil-Sen slope of live bytes after warm-up", SIGNED)
+define("kv_cache_memory_mb", "MB", "lower", "run",
+  "allocated bytes of the KV cache at the stated n_ctx", EXACT)
+-- Weight cache
+define("cache_hit_ratio", "", "higher", "run",
+  "weight-cache hits / look-ups, by access", EXACT)
+define("cache_byte_hit_ratio", "", "higher", "run",
+  "weight-cache hits / look-ups, by F32 bytes", EXACT)
+define("cache_evictions", "", "lower", "run", "tensors evicted per decoded token", EXACT)
+define("cached_mb", "MB", "target", "run", "F32 bytes held by the weight cache", EXACT)
+-- Processor
+define("cpu_utilization_percent", "%", "target", "run",
+  "process CPU time / wall / threads x 100")
+define("dequantization_gb_per_second", "GB/s", "higher", "run",
+  "F32 bytes written per second by the model's main type on the chosen ISA, from cache")
+define("dequantization_speedup", "x", "higher", "run",
+  "scalar time / SIMD time, same type and values")
+define("simd_effectiveness", "", "higher", "run",
+  "scalar time / SIMD time / lanes, scalar code compiled without auto-vectorisation")
+define("simd_instruction_usage", "", "higher", "run",
+  "share of retired instructions that are packed SIMD; labelled with its method")
+define("cache_miss_ratio", "", "lower", "run", "last-level misses / references from the PMU")
+-- Matrix products, attention, bandwidth
+define("gemm_efficiency", "", "higher", "run",
+  "achieved rate / the lower of the measured arithmetic and bandwidth roof for the shape")
+define("attention_speedup", "x", "higher", "run",
+  "naive attention time / fused attention time, same inputs, same threads")
+define("bytes_per_token", "bytes", "lower", "run",
+  "weight and KV bytes read per decoded token, counted by the engine", EXACT)
+define("memory_bandwidth_reduction", "", "higher", "run",
+  "1 - bytes per decoded token / those of preset p2, at the stated context depth",
+  { any_sign = true })
+-- Scaling
+define("multi_thread_efficiency", "", "higher", "run", "S(T)/T with S(T) = tps(T)/tps(1)")
+define("threading_efficiency", "x", "higher", "run", "S(T) = tps(T)/tps(1), a speed-up")
+define("batch_processing_speedup", "x", "higher", "run",
+  "total decode rate at batch B / at batch 1")
+-- Quality
+define("output_accuracy_score", "", "higher", "run",
+  "share of positions whose most likely token equals that of the F32 reference path", EXACT)
+define("numerical_stability", "", "higher", "run",
+  "1 - largest relative logit error against the F32 path, capped at 1; NaN or infinity is 0", EXACT)
+define("kld_mean", "nats", "lower", "run",
+  "mean KL divergence from the reference path's token distribution", EXACT)
+define("perplexity", "", "lower", "run",
+  "exp of the mean negative log likelihood, second half of each chunk scored", EXACT)
+-- Other engines, service
+define("llama_cpp_performance_ratio", "x", "higher", "run",
+  "our decode rate / llama.cpp's, same file, threads and prompt ids, interleaved pairs")
+define("llama_cpp_prefill_ratio", "x", "higher", "run", "the same for prefill")
+define("error_rate", "", "lower", "run", "(failed + timed out + incomplete) / issued generations")
+define("api_response_success_rate", "", "higher", "run",
+  "HTTP responses that meet the contract / requests")
+define("ole_integration_ready", "", "higher", "run", "all five readiness criteria hold", YES_NO)
+define("stability_test_hours", "h", "higher", "run",
+  "hours run without crash, leak or drift", EXACT)
+define("final_acceptance", "", "higher", "run", "all other limits of phase 5 hold", YES_NO)
+
+--- Short names of the plan's tables and JSON, and the metric each means.
+metrics.aliases = {
+  tps = "tokens_per_second",
+  latency_ms = "single_token_latency_ms",
+  memory_mb = "memory_usage_mb",
+  kv_cache_mb = "kv_cache_memory_mb",
+  ole_ready = "ole_integration_ready",
+  stability_hours = "stability_test_hours",
+}
+
+--- The metric of that name or alias.
+---@param name string
+---@return woolly.Metric?
+function metrics.find(name)
+  return metrics.all[name] or metrics.all[metrics.aliases[name] or ""]
+end
+
+return metrics

@@ -1,0 +1,66 @@
+--- What one run of the program has open: the scenario's values, models shared by the tests of a
+--- phase, the words `woolly.model`, `woolly.context` and `woolly.target` stand for.
+local failure = require "woolly.failure"
+local suggest = require "woolly.suggest"
+
+local session = { models = {}, order = {} }
+
+local TARGETS <const> = { "native", "null" }
+
+--- Loads a model once per path and way of loading; the session closes it.
+---@param p woolly.Values
+---@param load_options? woolly.engine.LoadOptions
+---@return woolly.engine.Model
+function session.model(p, load_options)
+  local engine, clock = require "woolly.engine", require "woolly.clock"
+  local mmap = (load_options or {}).mmap
+  if mmap == nil then mmap = (p.switches or {}).mmap or false end
+  local key = p.model .. "|" .. tostring(mmap)
+  local entry = session.models[key]
+  if not entry then
+    local start = clock.now_ns()
+    local model = failure.must(engine.load(p.model, { mmap = mmap }))
+    entry = { model = model, load_ns = clock.now_ns() - start }
+    session.models[key] = entry
+    session.order[#session.order + 1] = entry
+  end
+  return entry.model, entry.load_ns
+end
+
+--- A context with p's preset and switches; options override them.
+---@return woolly.engine.Context
+function session.context(model, p, context_options)
+  local merged = { preset = p.preset }
+  for key, value in pairs(p.switches or {}) do
+    if key ~= "mmap" then merged[key] = value end
+  end
+  if p.threads then merged.threads = p.threads[1] end
+  for key, value in pairs(context_options or {}) do merged[key] = value end
+  return failure.must(model:context(merged))
+end
+
+---@param p woolly.Values
+---@return woolly.Target
+function session.target(p)
+  local known = false
+  for _, name in ipairs(TARGETS) do known = known or name == p.target end
+  if not known then
+    failure.raise(string.format("--target: unknown target '%s', allowed: %s%s", p.target,
+      table.concat(TARGETS, ", "), suggest.hint(p.target, { table.unpack(TARGETS) })))
+  end
+  return failure.must(require("woolly.targets." .. p.target).open(p))
+end
+
+--- The first model loaded, for the report.
+---@return woolly.engine.Model?
+function session.main_model()
+  return session.order[1] and session.order[1].model
+end
+
+--- Closes every model. Contexts are closed by then.
+function session.close()
+  for i = #session.order, 1, -1 do pcall(session.order[i].model.close, session.order[i].model) end
+  session.models, session.order = {}, {}
+end
+
+return session

@@ -1,0 +1,189 @@
+--- Statistics over samples. Pure Lua; the runner may hand in faster primitives (stats.accelerate)
+--- that give the same numbers.
+local stats = {}
+
+local RESAMPLES <const>, SEED <const>, CONFIDENCE <const> = 10000, 1, 0.95
+local ROUNDING <const> = 1e-9 -- ranks are computed in floating point
+
+local primitives = {}
+
+--- Uses the functions of woolly.numeric where it has them.
+---@param numeric table<string, function>
+function stats.accelerate(numeric)
+  primitives = numeric
+end
+
+---@param values number[]
+---@return number[]
+function stats.sorted(values)
+  local copy = table.move(values, 1, #values, 1, {})
+  table.sort(copy)
+  return copy
+end
+
+local function middle(sorted)
+  local n = #sorted
+  if n % 2 == 1 then return sorted[n // 2 + 1] end
+  return (sorted[n // 2] + sorted[n // 2 + 1]) / 2
+end
+
+---@param values number[]
+---@return number? median   nil without values
+function stats.median(values)
+  if #values == 0 then return nil end
+  return middle(stats.sorted(values))
+end
+
+--- Nearest rank: the value at rank ceil(p/100 n).
+---@param values number[]
+---@param percentile number   0..100
+---@return number?
+function stats.percentile(values, percentile)
+  if #values == 0 then return nil end
+  local rank = math.max(1, math.ceil(percentile / 100 * #values - ROUNDING))
+  return stats.sorted(values)[rank]
+end
+
+---@param values number[]
+---@return number?
+function stats.mean(values)
+  if #values == 0 then return nil end
+  local sum = 0.0
+  for _, value in ipairs(values) do sum = sum + value end
+  return sum / #values
+end
+
+--- Median absolute deviation from the median.
+---@param values number[]
+---@return number?
+function stats.mad(values)
+  local center = stats.median(values)
+  if not center then return nil end
+  local distances = {}
+  for i, value in ipairs(values) do distances[i] = math.abs(value - center) end
+  return stats.median(distances)
+end
+
+--- Indexes of the values that Tukey's fences call outliers: 1.5 times the quartile range away.
+---@param values number[]
+---@return integer[]
+function stats.outliers(values)
+  if #values < 5 then return {} end
+  local low, high = stats.percentile(values, 25), stats.percentile(values, 75)
+  local reach, found = 1.5 * (high - low), {}
+  for i, value in ipairs(values) do
+    if value < low - reach or value > high + reach then found[#found + 1] = i end
+  end
+  return found
+end
+
+--- Smallest and largest value.
+---@param values number[]
+---@return number? low, number? high
+function stats.range(values)
+  if #values == 0 then return nil end
+  local sorted = stats.sorted(values)
+  return sorted[1], sorted[#sorted]
+end
+
+-- splitmix64; integers of Lua 5.4 wrap like uint64.
+local function generator(seed)
+  local state = seed
+  return function(n)
+    state = state + 0x9E3779B97F4A7C15
+    local z = state
+    z = (z ~ (z >> 30)) * 0xBF58476D1CE4E5B9
+    z = (z ~ (z >> 27)) * 0x94D049BB133111EB
+    z = z ~ (z >> 31)
+    return math.floor((z >> 11) * 2.0 ^ -53 * n)
+  end
+end
+
+local function settings(options)
+  options = options or {}
+  return options.resamples or RESAMPLES, options.seed or SEED, options.confidence or CONFIDENCE
+end
+
+local function draw(next_index, sorted, into)
+  local n = #sorted
+  for i = 1, n do into[i] = sorted[next_index(n) + 1] end
+  table.sort(into)
+  return into
+end
+
+local function bounds(results, confidence)
+  table.sort(results)
+  local alpha, n = (1 - confidence) / 2, #results
+  local low = math.max(1, math.ceil(alpha * n - ROUNDING))
+  local high = math.max(1, math.ceil((1 - alpha) * n - ROUNDING))
+  return results[low], results[high]
+end
+
+local function bootstrap(values, options, statistic)
+  local resamples, seed, confidence = settings(options)
+  local sorted, next_index, scratch, results = stats.sorted(values), generator(seed), {}, {}
+  for r = 1, resamples do results[r] = statistic(draw(next_index, sorted, scratch)) end
+  return bounds(results, confidence)
+end
+
+--- Percentile-bootstrap interval of the median; the algorithm is written out in the editor file
+--- of woolly.numeric.
+---@param values number[]
+---@param options? {resamples?: integer, seed?: integer, confidence?: number}
+---@return number? low, number? high
+function stats.bootstrap_median(values, options)
+  if #values == 0 then return nil end
+  if primitives.bootstrap_median then return primitives.bootstrap_median(values, options) end
+  return bootstrap(values, options, middle)
+end
+
+--- The same for a percentile, nearest rank.
+---@param values number[]
+---@param percentile number
+---@param options? {resamples?: integer, seed?: integer, confidence?: number}
+---@return number? low, number? high
+function stats.bootstrap_percentile(values, percentile, options)
+  if #values == 0 then return nil end
+  if primitives.bootstrap_percentile then
+    return primitives.bootstrap_percentile(values, percentile, options)
+  end
+  local rank = math.max(1, math.ceil(percentile / 100 * #values - ROUNDING))
+  return bootstrap(values, options, function(sorted) return sorted[rank] end)
+end
+
+--- The same for median(a) / median(b), resampled apart. b must be above zero.
+---@param a number[]
+---@param b number[]
+---@param options? {resamples?: integer, seed?: integer, confidence?: number}
+---@return number? low, number? high
+function stats.bootstrap_ratio(a, b, options)
+  if #a == 0 or #b == 0 then return nil end
+  for _, value in ipairs(b) do
+    if value <= 0 or value ~= value then return nil end
+  end
+  if primitives.bootstrap_ratio then return primitives.bootstrap_ratio(a, b, options) end
+  local resamples, seed, confidence = settings(options)
+  local sorted_a, sorted_b = stats.sorted(a), stats.sorted(b)
+  local next_index, scratch_a, scratch_b, results = generator(seed), {}, {}, {}
+  for r = 1, resamples do
+    local top = middle(draw(next_index, sorted_a, scratch_a))
+    results[r] = top / middle(draw(next_index, sorted_b, scratch_b))
+  end
+  return bounds(results, confidence)
+end
+
+--- Samples that a percentile limit needs before it may be judged: the smallest n at which at most
+--- one value beyond the limit proves the percentile with 99 % confidence (binomial): 64 for p90,
+--- 130 for p95, 662 for p99, the counts of MLPerf's early-stopping rule.
+---@param percentile number   50 and below: 5, as for the median
+---@return integer
+function stats.samples_needed(percentile)
+  if percentile <= 50 then return 5 end
+  if percentile >= 100 then return 1 end
+  local p = percentile / 100
+  local n = 2
+  while p ^ n + n * (1 - p) * p ^ (n - 1) > 0.01 do n = n + 1 end
+  return n
+end
+
+return stats
