@@ -115,9 +115,8 @@ static bool set_up(struct context *c, const struct context_options *o, struct er
         return err_set(err, ERR_ENVIRONMENT, "context: not enough memory for %lld token ids",
                        (long long)c->n_ctx);
     }
-    if (c->switches.weight_cache &&
-        !weight_cache_init(&c->weights, c->model->n_weights,
-                           (uint64_t)c->switches.weight_cache_bytes)) {
+    if (c->switches.weight_cache && !weight_cache_init(&c->weights, c->model->n_weights,
+                                                       (uint64_t)c->switches.weight_cache_bytes)) {
         return err_set(err, ERR_ENVIRONMENT,
                        "context: not enough memory for a weight cache of %d entries",
                        c->model->n_weights);

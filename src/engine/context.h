@@ -14,7 +14,7 @@ struct context {
     const volatile int *cancel;
     int64_t n_ctx, n_batch; /* n_batch is 1 with pool off */
     int64_t n_past;
-    int32_t *history; /* [n_ctx]: the tokens so far */
+    int32_t *history;    /* [n_ctx]: the tokens so far */
     const float *logits; /* in SLOT_LOGITS, or NULL: nothing to sample from */
     struct kv_cache kv;
     struct weight_cache weights; /* with switches.weight_cache */

@@ -23,7 +23,8 @@ static void add_scaled(struct context *c, float *y, float a, const float *x, int
 
 static void add_bias(struct context *c, float *y, const float *bias, int64_t n_rows, int64_t n) {
     if (bias == NULL) return;
-    for (int64_t i = 0; i < n_rows; i++) add_scaled(c, y + i * n, 1.0f, bias, n);
+    for (int64_t i = 0; i < n_rows; i++)
+        add_scaled(c, y + i * n, 1.0f, bias, n);
     c->counters.weight_bytes_read += (uint64_t)n * sizeof(float);
 }
 
@@ -42,9 +43,10 @@ static void embed(struct context *c, float *x, const int32_t *tokens, int64_t n)
     const struct weight *table = &c->model->token_embd;
     const float scale = c->model->params.embedding_scale;
     for (int64_t i = 0; i < n; i++, x += table->cols) {
-        c->kernels->dequantize[table->type](
-            x, table->data + (uint64_t)tokens[i] * table->row_bytes, table->cols);
-        for (int64_t j = 0; scale != 1.0f && j < table->cols; j++) x[j] *= scale;
+        c->kernels->dequantize[table->type](x, table->data + (uint64_t)tokens[i] * table->row_bytes,
+                                            table->cols);
+        for (int64_t j = 0; scale != 1.0f && j < table->cols; j++)
+            x[j] *= scale;
     }
     c->counters.kernel_calls += (uint64_t)n;
     c->counters.weight_bytes_read += (uint64_t)n * table->row_bytes;
@@ -93,7 +95,8 @@ static void attend_head(struct context *c, float *out, const float *q, const flo
     for (int64_t i = 0; i < n; i++) {
         float *row = scores + i * positions;
         int64_t seen = c->n_past + i + 1;
-        for (int64_t j = 0; j < seen; j++) row[j] *= c->model->params.attention_scale;
+        for (int64_t j = 0; j < seen; j++)
+            row[j] *= c->model->params.attention_scale;
         k->softmax(row, seen);
     }
     for (int64_t i = 0; i < n; i++) {
@@ -181,7 +184,8 @@ static int64_t first_non_finite(const float *values, int64_t n) {
     }
     if (largest < 0x7f800000u) return n;
     int64_t at = 0;
-    while (isfinite(values[at])) at++;
+    while (isfinite(values[at]))
+        at++;
     return at;
 }
 
@@ -203,7 +207,7 @@ static bool output(struct context *c, const float *x, int64_t n, int64_t count, 
         if (bad == n_vocab) continue;
         return err_set(err, ERR_INPUT,
                        "context: logit of token %lld at position %lld is %s, allowed finite "
-                       "values. The model's weights are damaged; check them with --check-model.",
+                       "values. The model's weights are damaged; a check of the model names the tensor.",
                        (long long)bad, (long long)(c->n_past + n - count + i),
                        isnan(out[i * n_vocab + bad]) ? "NaN" : "infinite");
     }
@@ -227,8 +231,8 @@ static bool logits(struct context *c, const float *x, int64_t n, enum forward_lo
     return true;
 }
 
-static bool run_block(struct context *c, const int32_t *tokens, int64_t n,
-                      enum forward_logits want, float *rows, struct err *err) {
+static bool run_block(struct context *c, const int32_t *tokens, int64_t n, enum forward_logits want,
+                      float *rows, struct err *err) {
     const struct model *m = c->model;
     float *x = take(c, SLOT_RESIDUAL, n * m->params.n_embd, err);
     float *angles = x == NULL ? NULL : take(c, SLOT_ANGLES, n * 2 * m->rope.n_pairs, err);

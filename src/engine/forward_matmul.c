@@ -24,7 +24,8 @@ static void multiply(struct context *c, float *y, int64_t y_stride, const float 
     float *column = c->scratch.blocks[SLOT_COLUMN];
     for (int64_t r = 0; r < n_rows; r++) {
         k->dot_f32_columns(column, rows + r * cols, x, cols, (int)n, cols);
-        for (int64_t t = 0; t < n; t++) y[r + t * y_stride] = column[t];
+        for (int64_t t = 0; t < n; t++)
+            y[r + t * y_stride] = column[t];
     }
     c->counters.kernel_calls += (uint64_t)n_rows;
 }
@@ -60,8 +61,8 @@ static const float *standing_values(struct context *c, const struct weight *w) {
     return room;
 }
 
-bool context_matmul(struct context *c, float *y, const struct weight *w, const float *x,
-                    int64_t n, struct err *err) {
+bool context_matmul(struct context *c, float *y, const struct weight *w, const float *x, int64_t n,
+                    struct err *err) {
     if (c->cancel != NULL && *c->cancel) {
         return err_set(err, ERR_CANCELLED, "context: cancelled at tensor \"%s\"", w->tensor->name);
     }

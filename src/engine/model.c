@@ -124,7 +124,8 @@ static bool bind_tensors(struct model *model, const float **rope_factors, struct
     }
     bind_vector(&b, &model->output_norm, "output_norm.weight", p->n_embd, true);
     bind_vector(&b, rope_factors, "rope_freqs.weight", p->rope.n_rot / 2, false);
-    for (int64_t i = 0; i < p->n_layer; i++) bind_layer(&b, &model->layers[i], i);
+    for (int64_t i = 0; i < p->n_layer; i++)
+        bind_layer(&b, &model->layers[i], i);
     for (size_t i = 0; i < file->n_tensors; i++) {
         if (!b.used[i]) {
             problems_add(&problems, "tensor \"%s\" is no part of a %s model as this build runs it",
@@ -324,12 +325,12 @@ static bool check_tensor(const struct model *model, const struct gguf_tensor *t,
         dequantize(values, data, n);
         int64_t bad = first_non_finite(values, n);
         if (bad < n) {
-            return err_set(err, ERR_INPUT,
-                           "model: %s: tensor \"%s\": block %lld (value %lld) is %s, allowed finite "
-                           "values. The file is damaged; download or convert it again.",
-                           model->file->path, t->name,
-                           (long long)((done + bad) / info->block_values), (long long)(done + bad),
-                           isnan(values[bad]) ? "NaN" : "infinite");
+            return err_set(
+                err, ERR_INPUT,
+                "model: %s: tensor \"%s\": block %lld (value %lld) is %s, allowed finite "
+                "values. The file is damaged; download or convert it again.",
+                model->file->path, t->name, (long long)((done + bad) / info->block_values),
+                (long long)(done + bad), isnan(values[bad]) ? "NaN" : "infinite");
         }
         data += (uint64_t)(n / info->block_values) * (uint64_t)info->block_bytes;
         done += n;

@@ -74,8 +74,8 @@ static const char *full_key(const struct reader *r, const char *suffix, char out
 }
 
 /* Integer within low .. high. Absent: fallback, or a problem when fallback is negative. */
-static int64_t read_integer(const struct reader *r, const char *suffix, uint64_t low,
-                            uint64_t high, int64_t fallback) {
+static int64_t read_integer(const struct reader *r, const char *suffix, uint64_t low, uint64_t high,
+                            int64_t fallback) {
     char key[128];
     full_key(r, suffix, key);
     const struct gguf_value *value = gguf_value(r->file, key);
@@ -89,9 +89,8 @@ static int64_t read_integer(const struct reader *r, const char *suffix, uint64_t
                      gguf_kind_name(value->kind), (unsigned long long)low,
                      (unsigned long long)high);
     } else if (number < low || number > high) {
-        problems_add(r->problems, "%s is %llu, allowed %llu..%llu", key,
-                     (unsigned long long)number, (unsigned long long)low,
-                     (unsigned long long)high);
+        problems_add(r->problems, "%s is %llu, allowed %llu..%llu", key, (unsigned long long)number,
+                     (unsigned long long)low, (unsigned long long)high);
     } else {
         return (int64_t)number;
     }
@@ -139,17 +138,18 @@ static bool string_is(struct gguf_string s, const char *text) {
     return s.size == strlen(text) && memcmp(s.data, text, s.size) == 0;
 }
 
-/* "none", "linear" and "yarn"; a missing kind with a factor means linear, as older files have it. */
+/* "none", "linear" and "yarn"; a missing kind with a factor means linear, as older files have it.
+ */
 static void read_rope(const struct reader *r, const struct arch *arch, struct model_params *p) {
     struct rope_params *rope = &p->rope;
     rope->halves = arch->rope_halves;
-    rope->n_rot = read_integer(r, "rope.dimension_count", 0, MAX_HEAD_DIM,
-                               p->head_dim > 0 ? p->head_dim : 0);
+    rope->n_rot =
+        read_integer(r, "rope.dimension_count", 0, MAX_HEAD_DIM, p->head_dim > 0 ? p->head_dim : 0);
     if (rope->n_rot > 0 &&
         (rope->n_rot % 2 != 0 || (p->head_dim > 0 && rope->n_rot > p->head_dim))) {
         problems_add(r->problems,
-                     "%s.rope.dimension_count is %lld, allowed an even number up to %lld",
-                     r->arch, (long long)rope->n_rot, (long long)p->head_dim);
+                     "%s.rope.dimension_count is %lld, allowed an even number up to %lld", r->arch,
+                     (long long)rope->n_rot, (long long)p->head_dim);
     }
     rope->freq_base = read_number(r, "rope.freq_base", 1.0, 1e15, 10000.0, NULL);
 
@@ -170,8 +170,7 @@ static void read_rope(const struct reader *r, const struct arch *arch, struct mo
         rope->scaling = ROPE_YARN;
         if (!has_factor) problems_add(r->problems, "%s.rope.scaling.factor is missing", r->arch);
     } else {
-        problems_add(r->problems,
-                     "%s is \"%.*s\", allowed \"none\", \"linear\", \"yarn\"", key,
+        problems_add(r->problems, "%s is \"%.*s\", allowed \"none\", \"linear\", \"yarn\"", key,
                      (int)(kind.size < 40 ? kind.size : 40), kind.data);
     }
     rope->n_ctx_orig = (double)read_integer(r, "rope.scaling.original_context_length", 1,
@@ -190,8 +189,8 @@ static void read_rope(const struct reader *r, const struct arch *arch, struct mo
 
 static void read_heads(const struct reader *r, struct model_params *p) {
     p->n_head = read_integer(r, "attention.head_count", 1, MAX_HEADS, -1);
-    p->n_head_kv = read_integer(r, "attention.head_count_kv", 1, MAX_HEADS,
-                                p->n_head > 0 ? p->n_head : 0);
+    p->n_head_kv =
+        read_integer(r, "attention.head_count_kv", 1, MAX_HEADS, p->n_head > 0 ? p->n_head : 0);
     if (p->n_head > 0 && p->n_head_kv > 0 && p->n_head % p->n_head_kv != 0) {
         problems_add(r->problems,
                      "%s.attention.head_count is %lld, allowed a multiple of head_count_kv %lld",
@@ -262,7 +261,8 @@ bool model_params_read(const struct gguf *file, struct model_params *out, struct
     static const char *const needed[] = {"tokenizer.ggml.model", "tokenizer.ggml.tokens",
                                          "tokenizer.ggml.eos_token_id"};
     for (size_t i = 0; i < sizeof needed / sizeof *needed; i++) {
-        if (gguf_value(file, needed[i]) == NULL) problems_add(&problems, "%s is missing", needed[i]);
+        if (gguf_value(file, needed[i]) == NULL)
+            problems_add(&problems, "%s is missing", needed[i]);
     }
     if (!problems_none(&problems, file->path,
                        "The file is damaged or of a kind this build does not read.", err)) {

@@ -12,7 +12,8 @@ static double log_sum_exp(const float *row, int64_t n, int64_t *best) {
         if (row[i] > row[at]) at = i;
     }
     double sum = 0;
-    for (int64_t i = 0; i < n; i++) sum += exp((double)row[i] - (double)row[at]);
+    for (int64_t i = 0; i < n; i++)
+        sum += exp((double)row[i] - (double)row[at]);
     *best = at;
     return (double)row[at] + log(sum);
 }
@@ -47,8 +48,8 @@ static bool all_finite(const float *row, int64_t n) {
     return true;
 }
 
-struct logits_difference logits_compare(const float *reference, const float *tested,
-                                        int64_t n_rows, int64_t n_vocab) {
+struct logits_difference logits_compare(const float *reference, const float *tested, int64_t n_rows,
+                                        int64_t n_vocab) {
     struct logits_difference out = {.n_rows = n_rows, .finite = true};
     if (n_rows < 1 || n_vocab < 1) return out;
     double squares = 0, reference_squares = 0;

@@ -5,8 +5,7 @@
 #include <string.h>
 
 struct sampling sampling_default(void) {
-    return (struct sampling){
-        .top_p = 1.0f, .repetition_penalty = 1.0f, .repetition_window = 64};
+    return (struct sampling){.top_p = 1.0f, .repetition_penalty = 1.0f, .repetition_window = 64};
 }
 
 bool sampler_needs_candidates(const struct sampling *s) {
@@ -59,7 +58,8 @@ static void penalize(float *out, const struct sampling *s, const float *logits, 
     }
 }
 
-/* ---- candidates: a heap at the end of the array, those taken from it in order at the front ---- */
+/* ---- candidates: a heap at the end of the array, those taken from it in order at the front ----
+ */
 
 static bool before(struct candidate a, struct candidate b) {
     return a.logit > b.logit || (a.logit == b.logit && a.token < b.token);
@@ -79,7 +79,8 @@ static void sift_down(struct candidate *heap, int64_t n, int64_t at) {
 }
 
 static void make_heap(struct candidate *heap, int64_t n) {
-    for (int64_t i = n / 2 - 1; i >= 0; i--) sift_down(heap, n, i);
+    for (int64_t i = n / 2 - 1; i >= 0; i--)
+        sift_down(heap, n, i);
 }
 
 /* The best of heap [n] moves to its last place; what is left is a heap of n - 1. */
@@ -102,14 +103,16 @@ static void reverse(struct candidate *c, int64_t n) {
 /* Keeps the k best of n in order, best first, at the end of the array; returns their start. */
 static struct candidate *keep_best(struct candidate *c, int64_t n, int64_t k) {
     make_heap(c, n);
-    for (int64_t i = 0; i < k; i++) take_best(c, n - i);
+    for (int64_t i = 0; i < k; i++)
+        take_best(c, n - i);
     reverse(c + n - k, k);
     return c + n - k;
 }
 
 static double mass(const struct candidate *c, int64_t n, float top, double temperature) {
     double sum = 0;
-    for (int64_t i = 0; i < n; i++) sum += exp(((double)c[i].logit - (double)top) / temperature);
+    for (int64_t i = 0; i < n; i++)
+        sum += exp(((double)c[i].logit - (double)top) / temperature);
     return sum;
 }
 

@@ -13,20 +13,20 @@
 #include <stdint.h>
 
 enum slot {
-    SLOT_RESIDUAL, /* [n, n_embd] */
-    SLOT_NORMED,   /* [n, n_embd] */
-    SLOT_ANGLES,   /* [n, n_rot] */
-    SLOT_Q,        /* [n, n_head * head_dim] */
-    SLOT_K,        /* [n, n_head_kv * head_dim] */
-    SLOT_V,        /* [n, n_head_kv * head_dim] */
-    SLOT_SCORES,   /* [n, positions] of one head */
-    SLOT_MIXED,    /* [n, n_head * head_dim]: what attention gathered */
-    SLOT_GATE,     /* [n, n_ff] */
-    SLOT_UP,       /* [n, n_ff] */
-    SLOT_BRANCH,   /* [n, n_embd]: what attention or the feed-forward adds */
-    SLOT_WEIGHTS,  /* decoded weights: some rows with pool, a whole tensor without */
-    SLOT_COLUMN,   /* [n]: one weight row times n columns */
-    SLOT_LOGITS,   /* [n_vocab]: stays until the next run */
+    SLOT_RESIDUAL,   /* [n, n_embd] */
+    SLOT_NORMED,     /* [n, n_embd] */
+    SLOT_ANGLES,     /* [n, n_rot] */
+    SLOT_Q,          /* [n, n_head * head_dim] */
+    SLOT_K,          /* [n, n_head_kv * head_dim] */
+    SLOT_V,          /* [n, n_head_kv * head_dim] */
+    SLOT_SCORES,     /* [n, positions] of one head */
+    SLOT_MIXED,      /* [n, n_head * head_dim]: what attention gathered */
+    SLOT_GATE,       /* [n, n_ff] */
+    SLOT_UP,         /* [n, n_ff] */
+    SLOT_BRANCH,     /* [n, n_embd]: what attention or the feed-forward adds */
+    SLOT_WEIGHTS,    /* decoded weights: some rows with pool, a whole tensor without */
+    SLOT_COLUMN,     /* [n]: one weight row times n columns */
+    SLOT_LOGITS,     /* [n_vocab]: stays until the next run */
     SLOT_CANDIDATES, /* sampler: [n_vocab] tokens with their logits */
     SLOT_PENALIZED,  /* sampler: [n_vocab] */
     SLOT_COUNT,

@@ -5,7 +5,8 @@
 
 static const char *const names[] = {"p0", "p1", NULL};
 
-/* Default budget of the weight cache; see DEFAULT_CACHE_BYTES' measurements in docs/internals.md. */
+/* Default budget of the weight cache; see DEFAULT_CACHE_BYTES' measurements in docs/internals.md.
+ */
 #define DEFAULT_CACHE_BYTES (16 * 1000 * 1000)
 
 bool engine_preset(const char *name, struct engine_switches *out, struct err *err) {

@@ -8,8 +8,8 @@
 #define NOBODY (-1)
 
 bool weight_cache_init(struct weight_cache *cache, int32_t n, uint64_t budget_bytes) {
-    *cache = (struct weight_cache){
-        .n = n, .oldest = NOBODY, .newest = NOBODY, .budget = budget_bytes};
+    *cache =
+        (struct weight_cache){.n = n, .oldest = NOBODY, .newest = NOBODY, .budget = budget_bytes};
     cache->entries = mem_new_array((size_t)n, sizeof *cache->entries);
     return cache->entries != NULL;
 }
@@ -92,7 +92,8 @@ float *weight_cache_add(struct weight_cache *cache, int32_t id, uint64_t bytes) 
     struct weight_cache_entry *entry = &cache->entries[id];
     assert(entry->data == NULL);
     if (!room_possible(cache, bytes)) return NULL;
-    while (cache->bytes > cache->budget - bytes) evict_oldest(cache);
+    while (cache->bytes > cache->budget - bytes)
+        evict_oldest(cache);
     entry->data = mem_alloc_aligned(bytes, 64);
     if (entry->data == NULL) return NULL;
     entry->bytes = bytes;
