@@ -1,0 +1,87 @@
+--- What several scenario files share: proof before timing, exact memory, output of the tools.
+local counters = require "woolly.counters"
+local engine = require "woolly.engine"
+local json = require "woolly.json"
+local process = require "woolly.process"
+local woolly = require "woolly"
+
+local common = {}
+
+--- Text that every vocabulary can read. Long enough for a prefill block.
+common.story = "Once upon a time, there was a little girl named Lily. She loved to play outside in "
+  .. "the park. One day, she saw a big, red ball. She wanted to play with it, but it was too high."
+
+-- What the bundled model says greedily after BOS: published with it.
+local GOLDEN_TOKENS <const> = { 403, 407, 261, 378, 432, 383, 286, 261, 376, 298, 315, 421 }
+local MOST_NMSE <const> = 1e-6 -- two F32 paths differ by rounding only
+
+--- Path of the small trained model that comes with the program.
+---@return string? path, string? message, string? code
+function common.bundled_model()
+  local name = "stories260K.f32.gguf"
+  for _, path in ipairs { process.source_folder .. "/tests/fixtures/" .. name,
+                          process.share_folder .. "/models/" .. name } do
+    if process.exists(path) then return path end
+  end
+  return nil, "the bundled model " .. name .. " is neither in the sources nor installed", "input"
+end
+
+--- The first n ids of the story.
+---@param model woolly.engine.Model
+---@param n integer
+---@return integer[]
+function common.prompt(model, n)
+  local ids = model:tokenize(common.story)
+  while #ids < n do table.move(ids, 1, math.min(#ids, n - #ids), #ids + 1) end
+  return table.move(ids, 1, n, 1, {})
+end
+
+-- The tested preset against p0 on the same ids.
+local function agrees(t, model, p, n_tokens, name)
+  local ids = common.prompt(model, n_tokens)
+  local tested <close> = woolly.context(model, p, { n_ctx = n_tokens })
+  local reference <close> = woolly.must(model:context { preset = "p0", n_ctx = n_tokens })
+  local difference = woolly.must(tested:compare(reference, ids))
+  t:truthy(name .. ": logits are finite", difference.finite)
+  t:at_most(name .. ": NMSE of the logits against p0", difference.nmse, MOST_NMSE)
+  t:at_least(name .. ": same first choice as p0", difference.top1, 1)
+  return difference
+end
+
+--- A wrong answer is never timed: the preset against p0 on the model under test and on the bundled
+--- one, and the bundled model's published text.
+---@param t woolly.Check
+---@param model woolly.engine.Model
+---@param p woolly.Values
+function common.check_logits(t, model, p)
+  agrees(t, model, p, 4, "model under test")
+  local bundled <close> = woolly.must(engine.load(woolly.must(common.bundled_model())))
+  agrees(t, bundled, p, 48, "bundled model")
+  local context <close> = woolly.context(bundled, p, { n_ctx = 64 })
+  woolly.must(context:prefill { bundled:info().bos })
+  local made = woolly.must(context:decode { n_tokens = #GOLDEN_TOKENS })
+  t:equal("bundled model: greedy text", bundled:detokenize(made.tokens),
+          bundled:detokenize(GOLDEN_TOKENS))
+end
+
+--- Heap bytes alive in C, exactly: what the allocator seam counts less what the Lua state holds.
+---@return integer
+function common.live_bytes()
+  local live = counters.read().live_bytes
+  return live - math.tointeger(collectgarbage("count") * 1024)
+end
+
+--- What a tool found: JSON to p.json ("-" is standard output, then alone), else the text.
+---@param p woolly.Values
+---@param document table
+---@param text string
+function common.print(p, document, text)
+  if p.json then
+    woolly.must(process.write_file(p.json, json.encode(document, { indent = true }) .. "\n"))
+  end
+  if p.json ~= "-" then io.write(text, "\n") end
+end
+
+common.json_param = { type = "string", help = "write the result as JSON here (- is stdout)" }
+
+return common

@@ -1,0 +1,53 @@
+local clock = require "woolly.clock"
+local common = require "woolly.common"
+local counters = require "woolly.counters"
+local woolly = require "woolly"
+
+--- Decode rate and memory of one fresh p0 run from BOS on, the model read into memory as p0 does.
+local function start_rate(p, n_tokens)
+  local model <close> = woolly.model(p, { mmap = false })
+  local context <close> = woolly.must(model:context { preset = "p0", n_ctx = n_tokens + 1 })
+  return common.decode_rate(context, model, n_tokens)
+end
+
+return woolly.scenario {
+  about = "Tokens per second, latency, memory, and the gain over a fresh p0 run",
+  gate = "phase1",
+  needs = "native",
+  metrics = { "tokens_per_second", "single_token_latency_ms", "prefill_tokens_per_second",
+              "ttft_ms", "load_ms", "memory_usage_mb", "improvement_factor" },
+  params = {
+    n_prompt = { default = 32, help = "tokens of the prompt" },
+    n_tokens = { default = 32, help = "tokens to decode" },
+    n_start_tokens = { default = 5, help = "tokens to decode with p0; it is slow" },
+  },
+  setup = function(p)
+    local start_ns = clock.now_ns()
+    local model = woolly.model(p)
+    local load_ms = (clock.now_ns() - start_ns) / 1e6
+    local n_ctx = math.max(p.n_prompt + p.n_tokens, p.n_start_tokens + 1)
+    return { model = model, load_ms = load_ms, ids = common.prompt(model, p.n_prompt),
+             context = woolly.context(model, p, { n_ctx = n_ctx }) }
+  end,
+  check = function(t, state, p) common.check_logits(t, state.model, p) end,
+  measure = function(m, state, p)
+    local context = state.context
+    local resets, why_not = counters.reset_peak()
+    context:clear()
+    local prefill = woolly.must(context:prefill(state.ids))
+    m:prefill(prefill)
+    local decoded = woolly.must(context:decode { n_tokens = p.n_tokens })
+    m:decode(decoded)
+    m:record("ttft_ms", (decoded.times_ns[1] - prefill.start_ns) / 1e6)
+    if resets then
+      m:record("memory_usage_mb", counters.read().peak_rss_bytes / 1e6)
+    else
+      m:missing("memory_usage_mb", why_not)
+    end
+    if m.warmup then return end
+    m:record("load_ms", state.load_ms)
+    context:clear()
+    local rate = common.decode_rate(context, state.model, p.n_start_tokens)
+    m:record("improvement_factor", rate / start_rate(p, p.n_start_tokens))
+  end,
+}
