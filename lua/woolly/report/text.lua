@@ -1,0 +1,175 @@
+--- The result block that people read. Pure: a document in, lines out.
+local text = {}
+
+local MARKS <const> = { pass = "pass", fail = "FAIL", missing = "miss", inconclusive = "open",
+                        none = "    " }
+local COLORS <const> = { pass = "32", fail = "31;1", missing = "33", inconclusive = "33" }
+
+--- Three significant digits, without an exponent for ordinary sizes.
+---@param value number
+---@return string
+function text.number(value)
+  local size = math.abs(value)
+  if value == 0 then return "0" end
+  if size >= 1e7 or size < 1e-4 then return string.format("%.3g", value) end
+  if math.type(value) == "integer" or (value == math.floor(value) and size >= 100) then
+    return string.format("%d", math.tointeger(value))
+  end
+  if size >= 1000 then return string.format("%.0f", value) end
+  if size >= 100 then return string.format("%.1f", value) end
+  if size >= 10 then return string.format("%.2f", value) end
+  if size >= 1 then return string.format("%.3f", value) end
+  return string.format("%.3g", value)
+end
+
+-- Names come from files and users: no control bytes on the terminal.
+local function clean(s)
+  return (tostring(s):gsub("[%c\127]", "?"))
+end
+
+local function value_text(metric)
+  if metric.n == 0 then return "" end
+  return text.number(metric.median)
+end
+
+local function interval_text(metric)
+  if metric.n == 0 or not metric.confidence then return "" end
+  return string.format("[%s, %s]", text.number(metric.low), text.number(metric.high))
+end
+
+local BOUNDS <const> = { min = ">=", max = "<=", equals = "=" }
+
+local function limit_text(limit, targets)
+  local part = string.format("limit %s %s", BOUNDS[limit.bound], text.number(limit.limit))
+  if limit.stat ~= "median" then part = part .. " (" .. limit.stat .. ")" end
+  local target = (targets or {})[limit.metric]
+  if target then part = part .. "  target " .. text.number(target) end
+  return part
+end
+
+local function title_line(document)
+  local run, model = document.run, document.model
+  local right = { "target " .. clean(run.target) .. (run.preset and " " .. clean(run.preset) or "") }
+  if model then
+    right[#right + 1] = string.format("%s %.0fM %s", clean(model.arch or "?"),
+                                      (model.n_params or 0) / 1e6, clean(model.type or "?"))
+  end
+  if run.switches and run.switches.threads then
+    local n = run.switches.threads
+    right[#right + 1] = string.format("%d thread%s", n, n == 1 and "" or "s")
+  end
+  local machine = document.machine and document.machine.fingerprint
+  if machine then right[#right + 1] = "machine " .. clean(machine):sub(1, 6) end
+  local title = clean(run.title or run.scenario)
+  if document.gate and document.gate.title then
+    title = string.format("%s: %s", clean(document.gate.name), clean(document.gate.title))
+    title = title:gsub("^phase(%d)", "Phase %1")
+  end
+  return title, table.concat(right, " - ")
+end
+
+-- Rows: judged limits first in the order of metrics, then what is only shown.
+local function rows_of(document)
+  local by_metric, rows = {}, {}
+  for _, limit in ipairs(document.gate and document.gate.limits or {}) do
+    by_metric[limit.metric] = by_metric[limit.metric] or {}
+    table.insert(by_metric[limit.metric], limit)
+  end
+  local seen = {}
+  local function add(metric, limit)
+    local target = (document.gate and document.gate.targets or {})[metric.name]
+    rows[#rows + 1] = {
+      mark = limit and limit.verdict or metric.n == 0 and "missing" or "none",
+      name = metric.name, value = value_text(metric), interval = interval_text(metric),
+      limit = limit and limit_text(limit, document.gate.targets)
+        or target and "target " .. text.number(target) or "",
+      unit = metric.unit or "",
+      reason = (not limit or limit.verdict ~= "pass") and (limit and limit.reason or metric.reason),
+      n = metric.n,
+    }
+  end
+  local by_name = {}
+  for _, metric in ipairs(document.metrics) do by_name[metric.name] = metric end
+  for _, limit in ipairs(document.gate and document.gate.limits or {}) do
+    seen[limit.metric] = true
+    add(by_name[limit.metric] or { name = limit.metric, n = 0 }, limit)
+  end
+  for _, metric in ipairs(document.metrics) do
+    if not seen[metric.name] then add(metric, nil) end
+  end
+  return rows
+end
+
+local function pad(s, width)
+  return s .. string.rep(" ", width - utf8.len(s))
+end
+
+local function lead(s, width)
+  return string.rep(" ", width - utf8.len(s)) .. s
+end
+
+local function verdict_line(document)
+  local g = document.gate
+  if not g then return nil end
+  local counts = { fail = 0, missing = 0, inconclusive = 0 }
+  for _, limit in ipairs(g.limits) do
+    if counts[limit.verdict] then counts[limit.verdict] = counts[limit.verdict] + 1 end
+  end
+  local name = clean(g.name):upper():gsub("^PHASE(%d)", "PHASE %1") .. " GATE: "
+  if g.verdict == "pass" then return name .. "PASSED", "pass" end
+  if g.verdict == "fail" then
+    return string.format("%sFAILED (%d of %d limits)", name, counts.fail, #g.limits), "fail"
+  end
+  local word = g.verdict == "missing" and "not measured" or "undecided"
+  return string.format("%sCANNOT JUDGE (%d of %d limits %s)", name, counts[g.verdict], #g.limits,
+                       word), "missing"
+end
+
+--- Lines of the result block.
+---@param document table                 woolly-report/1
+---@param options? {color?: boolean, width?: integer, kept?: string}
+---@return string
+function text.render(document, options)
+  options = options or {}
+  local function paint(s, kind)
+    local code = options.color and COLORS[kind]
+    return code and "\27[" .. code .. "m" .. s .. "\27[0m" or s
+  end
+  local lines = {}
+  local left, right = title_line(document)
+  lines[1] = #left + #right + 2 <= (options.width or 100)
+    and left .. string.rep(" ", (options.width or 100) - #left - #right) .. right
+    or left .. "\n  " .. right
+  local rows, w = rows_of(document), { name = 0, value = 0, interval = 0, unit = 0 }
+  for _, row in ipairs(rows) do
+    for key in pairs(w) do w[key] = math.max(w[key], utf8.len(row[key])) end
+  end
+  for _, row in ipairs(rows) do
+    local tail
+    if row.n == 0 then
+      tail = clean(row.reason or "not measured")
+      if row.limit ~= "" then tail = row.limit .. "  " .. tail end
+    else
+      tail = row.limit
+      if row.reason then tail = tail .. "  (" .. clean(row.reason) .. ")" end
+    end
+    local line = string.format("  %s  %s  %s %s  %s  %s", paint(MARKS[row.mark], row.mark),
+      pad(row.name, w.name), lead(row.value, w.value), pad(row.unit, w.unit),
+      pad(row.interval, w.interval), tail)
+    lines[#lines + 1] = (line:gsub("%s+$", ""))
+  end
+  for _, note in ipairs(document.notes or {}) do lines[#lines + 1] = "  " .. clean(note) end
+  local verdict, kind = verdict_line(document)
+  local kept = options.kept and "run " .. document.run.id .. " kept in " .. clean(options.kept)
+    or "run not kept"
+  if document.run.state == "partial" then kept = "PARTIAL: interrupted; " .. kept end
+  if verdict then
+    lines[#lines + 1] = paint(verdict, kind)
+      .. string.rep(" ", math.max(2, (options.width or 100) - #verdict - #kept)) .. kept
+  else
+    lines[#lines + 1] = kept
+  end
+  return table.concat(lines, "\n") .. "\n"
+end
+
+return text
