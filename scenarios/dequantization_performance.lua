@@ -9,10 +9,14 @@ local function bench(type, isa, p)
                                                min_ms = p.min_ms })
 end
 
---- Says of a metric that needs hardware counters why it is missing.
-local function count_event(m, metric, event)
-  local _, reason = counters.available(event)
-  m:missing(metric, reason)
+--- The gated figures, of the type that most of the model's weights have.
+local function record(m, scalar, simd)
+  m:record_samples("dequantization_gb_per_second", simd.gb_per_second)
+  for i, ns in ipairs(simd.ns_per_value) do
+    local factor = scalar.ns_per_value[i] / ns
+    m:record("dequantization_speedup", factor)
+    m:record("simd_effectiveness", factor / simd.lanes)
+  end
 end
 
 return woolly.scenario {
@@ -21,31 +25,35 @@ return woolly.scenario {
   needs = "native",
   warmup = 0,
   runs = 1,
+  metrics = { "dequantization_gb_per_second", "dequantization_speedup", "simd_effectiveness",
+              "simd_instruction_usage", "cache_miss_ratio" },
   params = {
     isa = { default = "best", help = "instruction set to compare with scalar" },
     n_samples = { default = 9, help = "samples per type" },
     min_ms = { default = 4.0, help = "length of a sample" },
   },
-  setup = function(p) return { model = woolly.model(p), rows = {} } end,
+  setup = function(p) return common.state { model = woolly.model(p), rows = {} } end,
   check = function(t, state, p) common.check_logits(t, state.model, p) end,
   measure = function(m, state, p)
     local main_type = state.model:info().type
-    for _, type in ipairs(engine.types()) do
+    for i, type in ipairs(engine.types()) do
       local scalar, simd = bench(type, "scalar", p), bench(type, p.isa, p)
-      local speed_up = {}
-      for i, ns in ipairs(simd.ns_per_value) do speed_up[i] = scalar.ns_per_value[i] / ns end
-      m:record_samples("dequantize_scalar_gb_per_second." .. type, scalar.gb_per_second)
-      m:record_samples("dequantize_gb_per_second." .. type, simd.gb_per_second)
-      if type == main_type then
-        local shares = {}
-        for i, factor in ipairs(speed_up) do shares[i] = factor / simd.lanes end
-        m:record_samples("simd_effectiveness", shares)
-      end
-      state.rows[#state.rows + 1] = { type = type, isa = simd.isa, lanes = simd.lanes,
-                                      scalar = stats.median(scalar.gb_per_second),
-                                      simd = stats.median(simd.gb_per_second) }
+      if type == main_type and type ~= "F32" then record(m, scalar, simd) end
+      local slow, fast = stats.median(scalar.gb_per_second), stats.median(simd.gb_per_second)
+      state.rows[i] = string.format("%-7s %6.2f GB/s scalar  %7.2f GB/s %s  x %5.2f  lanes %.2f",
+                                    type, slow, fast, simd.isa, fast / slow,
+                                    fast / slow / simd.lanes)
     end
-    count_event(m, "simd_instruction_usage", "instructions")
-    count_event(m, "cache_miss_ratio", "cache-misses")
+    if main_type == "F32" then
+      for _, metric in ipairs { "dequantization_gb_per_second", "dequantization_speedup",
+                                "simd_effectiveness" } do
+        m:missing(metric, "the model's weights are F32: nothing is dequantised")
+      end
+    end
+    local _, reason = counters.available("instructions")
+    m:missing("simd_instruction_usage", reason)
+    _, reason = counters.available("cache-misses")
+    m:missing("cache_miss_ratio", reason)
   end,
+  notes = function(state) return state.rows end,
 }

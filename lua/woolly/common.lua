@@ -58,10 +58,41 @@ function common.check_logits(t, model, p)
   local bundled <close> = woolly.must(engine.load(woolly.must(common.bundled_model())))
   agrees(t, bundled, p, 48, "bundled model")
   local context <close> = woolly.context(bundled, p, { n_ctx = 64 })
-  woolly.must(context:prefill { bundled:info().bos })
+  woolly.must(context:prefill { bundled:info().bos or 0 })
   local made = woolly.must(context:decode { n_tokens = #GOLDEN_TOKENS })
   t:equal("bundled model: greedy text", bundled:detokenize(made.tokens),
           bundled:detokenize(GOLDEN_TOKENS))
+end
+
+--- Decode rate of a result: (n - 1) / (last - first arrival).
+---@param result woolly.engine.DecodeResult
+---@return number tokens_per_second
+function common.rate(result)
+  local times = result.times_ns
+  return (#times - 1) / ((times[#times] - times[1]) / 1e9)
+end
+
+--- Decode rate of n_tokens after BOS alone, from an empty KV cache.
+---@param context woolly.engine.Context
+---@param model woolly.engine.Model
+---@param n_tokens integer
+---@return number tokens_per_second
+function common.decode_rate(context, model, n_tokens)
+  context:clear()
+  woolly.must(context:prefill { model:info().bos or 0 })
+  return common.rate(woolly.must(context:decode { n_tokens = n_tokens }))
+end
+
+--- What setup returns: a table whose context is closed before its model.
+---@generic T: table
+---@param fields T
+---@return T
+function common.state(fields)
+  function fields:close()
+    if self.context then self.context:close() end
+    self.model:close()
+  end
+  return fields
 end
 
 --- Heap bytes alive in C, exactly: what the allocator seam counts less what the Lua state holds.
