@@ -20,10 +20,10 @@ return woolly.scenario {
   metrics = { "cache_hit_ratio", "cache_byte_hit_ratio", "cache_evictions", "cached_mb" },
   params = {
     n_tokens = { default = 6, help = "tokens to decode per budget" },
-    budgets = { type = "list", default = "0,0.25,0.5,0.75,1",
-                help = "budgets to try, as shares of all weights in F32" },
+    budgets = { type = "list", default = { 0, 25, 50, 75, 100 },
+                help = "budgets to try, in percent of all weights as F32" },
   },
-  setup = function(p) return common.state { model = woolly.model(p), rows = {} } end,
+  setup = function(p) return { model = woolly.model(p), rows = {} } end,
   check = function(t, state, p) common.check_logits(t, state.model, p) end,
   measure = function(m, state, p)
     local found, result = decode(state, p, {})
@@ -41,12 +41,12 @@ return woolly.scenario {
   end,
   finish = function(_, state, p)
     local all_mb = 4 * state.model:info().n_params / 1e6
-    for i, share in ipairs(p.budgets) do
-      local found, result = decode(state, p, { weight_cache = true,
-                                               weight_cache_mb = share * all_mb + 1 })
+    for i, percent in ipairs(p.budgets) do
+      local budget = percent / 100 * all_mb
+      local found, result = decode(state, p, { weight_cache = true, weight_cache_mb = budget })
       state.rows[i] = string.format(
         "budget %7.1f MB  hits %5.1f %%  by byte %5.1f %%  %7.1f MB held  %8.2f tokens/s",
-        share * all_mb, 100 * ratio(found.cache_hits, found.cache_hits + found.cache_misses),
+        budget, 100 * ratio(found.cache_hits, found.cache_hits + found.cache_misses),
         100 * ratio(found.cache_hit_bytes, found.cache_lookup_bytes), found.cache_bytes / 1e6,
         common.rate(result))
     end

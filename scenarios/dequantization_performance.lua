@@ -32,7 +32,7 @@ return woolly.scenario {
     n_samples = { default = 9, help = "samples per type" },
     min_ms = { default = 4.0, help = "length of a sample" },
   },
-  setup = function(p) return common.state { model = woolly.model(p), rows = {} } end,
+  setup = function(p) return { model = woolly.model(p), rows = {} } end,
   check = function(t, state, p) common.check_logits(t, state.model, p) end,
   measure = function(m, state, p)
     local main_type = state.model:info().type

@@ -24,7 +24,8 @@ return woolly.tool {
     preset = { default = "p1", help = "engine switches: p0, p1" },
     temperature = { default = 0.0, help = "0 is greedy" },
     seed = { default = 0, help = "of the sampler" },
-    logits = { type = "string", help = "file for the prompt's logits, float32 [n_prompt, n_vocab]" },
+    logits = { type = "string",
+               help = "file for the prompt's logits: float32 [n_prompt, n_vocab]" },
     json = common.json_param,
   },
   run = function(p)

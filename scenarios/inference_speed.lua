@@ -1,13 +1,22 @@
 local clock = require "woolly.clock"
 local common = require "woolly.common"
 local counters = require "woolly.counters"
+local engine = require "woolly.engine"
 local woolly = require "woolly"
 
---- Decode rate and memory of one fresh p0 run from BOS on, the model read into memory as p0 does.
-local function start_rate(p, n_tokens)
-  local model <close> = woolly.model(p, { mmap = false })
-  local context <close> = woolly.must(model:context { preset = "p0", n_ctx = n_tokens + 1 })
-  return common.decode_rate(context, model, n_tokens)
+--- Decode rate of a fresh p0 context, on the same model and ids.
+local function start_rate(model, p)
+  local context <close> = woolly.must(model:context { preset = "p0",
+                                                      n_ctx = p.n_start_tokens + 1 })
+  return common.decode_rate(context, model, p.n_start_tokens)
+end
+
+local function load_ms(p)
+  local start_ns = clock.now_ns()
+  local model = woolly.must(engine.load(p.model))
+  local end_ns = clock.now_ns()
+  model:close()
+  return (end_ns - start_ns) / 1e6
 end
 
 return woolly.scenario {
@@ -23,12 +32,10 @@ return woolly.scenario {
     n_start_tokens = { default = 5, help = "tokens to decode with p0; it is slow" },
   },
   setup = function(p)
-    local start_ns = clock.now_ns()
     local model = woolly.model(p)
-    local load_ms = (clock.now_ns() - start_ns) / 1e6
     local n_ctx = math.max(p.n_prompt + p.n_tokens, p.n_start_tokens + 1)
-    return common.state { model = model, load_ms = load_ms, ids = common.prompt(model, p.n_prompt),
-                          context = woolly.context(model, p, { n_ctx = n_ctx }) }
+    return { model = model, ids = common.prompt(model, p.n_prompt),
+             context = woolly.context(model, p, { n_ctx = n_ctx }) }
   end,
   check = function(t, state, p) common.check_logits(t, state.model, p) end,
   measure = function(m, state, p)
@@ -46,9 +53,9 @@ return woolly.scenario {
       m:missing("memory_usage_mb", why_not)
     end
     if m.warmup then return end
-    m:record("load_ms", state.load_ms)
+    m:record("load_ms", load_ms(p))
     local rate = common.decode_rate(context, state.model, p.n_start_tokens)
-    local start = start_rate(p, p.n_start_tokens)
+    local start = start_rate(state.model, p)
     m:record("reference_tokens_per_second", start)
     m:record("improvement_factor", rate / start)
   end,

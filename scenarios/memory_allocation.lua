@@ -14,7 +14,7 @@ return woolly.scenario {
   },
   setup = function(p)
     local model = woolly.model(p)
-    return common.state { model = model, ids = common.prompt(model, p.n_prompt) }
+    return { model = model, ids = common.prompt(model, p.n_prompt) }
   end,
   check = function(t, state, p) common.check_logits(t, state.model, p) end,
   measure = function(m, state, p)

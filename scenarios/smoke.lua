@@ -9,7 +9,7 @@ return woolly.scenario {
   params = { n_tokens = { default = 16, help = "tokens to decode" } },
   setup = function(p)
     local model = woolly.model(p)
-    return common.state { model = model, ids = common.prompt(model, 8),
+    return { model = model, ids = common.prompt(model, 8),
                           context = woolly.context(model, p, { n_ctx = 8 + p.n_tokens }) }
   end,
   check = function(t, state, p) common.check_logits(t, state.model, p) end,

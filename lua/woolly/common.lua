@@ -1,7 +1,7 @@
 --- What several scenario files share: proof before timing, exact memory, output of the tools.
 local counters = require "woolly.counters"
-local engine = require "woolly.engine"
 local json = require "woolly.json"
+local models = require "woolly.models"
 local process = require "woolly.process"
 local woolly = require "woolly"
 
@@ -14,17 +14,6 @@ common.story = "Once upon a time, there was a little girl named Lily. She loved 
 -- What the bundled model says greedily after BOS: published with it.
 local GOLDEN_TOKENS <const> = { 403, 407, 261, 378, 432, 383, 286, 261, 376, 298, 315, 421 }
 local MOST_NMSE <const> = 1e-6 -- two F32 paths differ by rounding only
-
---- Path of the small trained model that comes with the program.
----@return string? path, string? message, string? code
-function common.bundled_model()
-  local name = "stories260K.f32.gguf"
-  for _, path in ipairs { process.source_folder .. "/tests/fixtures/" .. name,
-                          process.share_folder .. "/models/" .. name } do
-    if process.exists(path) then return path end
-  end
-  return nil, "the bundled model " .. name .. " is neither in the sources nor installed", "input"
-end
 
 --- The first n ids of the story.
 ---@param model woolly.engine.Model
@@ -55,7 +44,7 @@ end
 ---@param p woolly.Values
 function common.check_logits(t, model, p)
   agrees(t, model, p, 4, "model under test")
-  local bundled <close> = woolly.must(engine.load(woolly.must(common.bundled_model())))
+  local bundled = woolly.model { model = models.resolve("bundled:stories260K") }
   agrees(t, bundled, p, 48, "bundled model")
   local context <close> = woolly.context(bundled, p, { n_ctx = 64 })
   woolly.must(context:prefill { bundled:info().bos or 0 })
@@ -81,18 +70,6 @@ function common.decode_rate(context, model, n_tokens)
   context:clear()
   woolly.must(context:prefill { model:info().bos or 0 })
   return common.rate(woolly.must(context:decode { n_tokens = n_tokens }))
-end
-
---- What setup returns: a table whose context is closed before its model.
----@generic T: table
----@param fields T
----@return T
-function common.state(fields)
-  function fields:close()
-    if self.context then self.context:close() end
-    self.model:close()
-  end
-  return fields
 end
 
 --- Heap bytes alive in C, exactly: what the allocator seam counts less what the Lua state holds.
