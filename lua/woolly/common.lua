@@ -72,6 +72,35 @@ function common.decode_rate(context, model, n_tokens)
   return common.rate(woolly.must(context:decode { n_tokens = n_tokens }))
 end
 
+--- A scenario of what any target shows from outside: rates, latency, time to the first token.
+---@param about string
+---@param runs integer
+---@return woolly.Scenario
+function common.outside_view(about, runs)
+  return woolly.scenario {
+    about = about,
+    runs = runs,
+    metrics = { "tokens_per_second", "single_token_latency_ms", "prefill_tokens_per_second",
+                "ttft_ms" },
+    params = {
+      n_prompt = { default = 32, help = "tokens of the prompt" },
+      n_tokens = { default = 32, help = "tokens to decode" },
+    },
+    setup = function(p)
+      local target = woolly.target(p)
+      return { target = target, model = target.model,
+               ids = target.model and common.prompt(target.model, p.n_prompt) }
+    end,
+    check = function(t, state, p)
+      if state.model then common.check_logits(t, state.model, p) end
+    end,
+    measure = function(m, state, p)
+      m:generate(state.target:generate { tokens = state.ids, prompt = common.story,
+                                         max_tokens = p.n_tokens, seed = p.seed })
+    end,
+  }
+end
+
 --- Heap bytes alive in C, exactly: what the allocator seam counts less what the Lua state holds.
 ---@return integer
 function common.live_bytes()

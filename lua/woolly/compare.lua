@@ -12,7 +12,8 @@ compare.TOLERANCE = 0.05 -- share of the baseline, as in the plan
 function compare.refusal(current, baseline)
   if current.machine.fingerprint ~= baseline.machine.fingerprint then
     return string.format("measured on machine %s, this is machine %s",
-                         tostring(baseline.machine.fingerprint), tostring(current.machine.fingerprint))
+                         tostring(baseline.machine.fingerprint),
+                         tostring(current.machine.fingerprint))
   end
   local a, b = (current.model or {}).sha256, (baseline.model or {}).sha256
   if a ~= b then
@@ -59,7 +60,9 @@ function compare.run(current, baseline)
     else
       line.ratio = stats.median(samples) / stats.median(entry.samples)
       line.low, line.high = line.ratio, line.ratio
-      if not metric.exact then line.low, line.high = stats.bootstrap_ratio(samples, entry.samples) end
+      if not metric.exact then
+        line.low, line.high = stats.bootstrap_ratio(samples, entry.samples)
+      end
       if not line.low then
         line.verdict, line.reason = "missing", "the baseline has values of 0 or below"
       elseif not metric.exact and (#samples < 5 or #entry.samples < 5) then

@@ -39,15 +39,20 @@ function session.context(model, p, context_options)
   return failure.must(model:context(merged))
 end
 
+--- Raises when there is no such target.
+---@param name string
+function session.check_target(name)
+  for _, known in ipairs(TARGETS) do
+    if name == known then return end
+  end
+  failure.raise(string.format("--target: unknown target '%s', allowed: %s%s", name,
+    table.concat(TARGETS, ", "), suggest.hint(name, { table.unpack(TARGETS) })))
+end
+
 ---@param p woolly.Values
 ---@return woolly.Target
 function session.target(p)
-  local known = false
-  for _, name in ipairs(TARGETS) do known = known or name == p.target end
-  if not known then
-    failure.raise(string.format("--target: unknown target '%s', allowed: %s%s", p.target,
-      table.concat(TARGETS, ", "), suggest.hint(p.target, { table.unpack(TARGETS) })))
-  end
+  session.check_target(p.target)
   return failure.must(require("woolly.targets." .. p.target).open(p))
 end
 
@@ -55,6 +60,15 @@ end
 ---@return woolly.engine.Model?
 function session.main_model()
   return session.order[1] and session.order[1].model
+end
+
+--- Is it a model that the session closes?
+---@return boolean
+function session.owns(thing)
+  for _, entry in ipairs(session.order) do
+    if entry.model == thing then return true end
+  end
+  return false
 end
 
 --- Closes every model. Contexts are closed by then.

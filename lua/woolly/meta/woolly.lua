@@ -26,6 +26,7 @@ local woolly = {}
 ---@field needs? "native"              white box: refused for other targets
 ---@field model? string                default of --model, "synth:110m-q4_0" when nil; false: no model
 ---@field preset? string               default of --preset, "p1"
+---@field target? string               default of --target, "native"
 ---@field warmup? integer              measure calls that are thrown away, default 1
 ---@field runs? integer                measure calls, default 5
 ---@field params? table<string, woolly.Param>

@@ -21,7 +21,7 @@ local function metric_entry(name, measured)
 end
 
 ---@param run table   { id, scenario, started, started_ns, target, preset, switches, seed, commit,
----                     dirty, tags, state }
+---                     dirty, tags, status }
 ---@param parts {machine: table, model?: table, order: string[],
 ---              measured: table<string, woolly.Measured>, gate?: table, checks?: table[],
 ---              notes?: string[], status: integer}
@@ -63,6 +63,49 @@ end
 function report.set_gate(document, name, g, judged)
   document.gate = { name = name, title = g.title, verdict = judged.verdict, limits = judged.limits,
                     targets = g.targets }
+end
+
+-- Keys that a reader may rely on, null when there is nothing to say.
+local ALWAYS <const> = { [""] = { "model", "gate" }, run = { "preset", "switches", "commit" },
+                         model = { "sha256" } }
+
+--- A copy to encode: null where a required key has no value, empty arrays that stay arrays.
+---@param document table
+---@param json {null: any, array: fun(t: table): table}   woolly.json
+---@return table
+function report.for_json(document, json)
+  local copy = {}
+  for key, value in pairs(document) do copy[key] = value end
+  for part, keys in pairs(ALWAYS) do
+    local from = part == "" and document or document[part]
+    if from then
+      local into = copy
+      if part ~= "" then
+        into = {}
+        for key, value in pairs(from) do into[key] = value end
+        copy[part] = into
+      end
+      for _, key in ipairs(keys) do
+        if into[key] == nil then into[key] = json.null end
+      end
+    end
+  end
+  for _, key in ipairs { "metrics", "checks", "notes" } do
+    if copy[key] then copy[key] = json.array(copy[key]) end
+  end
+  for _, entry in ipairs(copy.metrics) do entry.samples = json.array(entry.samples) end
+  return copy
+end
+
+--- The reverse: a decoded document without its nulls.
+---@param value any
+---@param null any
+---@return any
+function report.from_json(value, null)
+  if value == null then return nil end
+  if type(value) ~= "table" then return value end
+  for key, inner in pairs(value) do value[key] = report.from_json(inner, null) end
+  return value
 end
 
 return report

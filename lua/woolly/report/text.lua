@@ -49,7 +49,8 @@ end
 
 local function title_line(document)
   local run, model = document.run, document.model
-  local right = { "target " .. clean(run.target) .. (run.preset and " " .. clean(run.preset) or "") }
+  local right = { "target " .. clean(run.target) }
+  if run.preset then right[1] = right[1] .. " " .. clean(run.preset) end
   if model then
     right[#right + 1] = string.format("%s %.0fM %s", clean(model.arch or "?"),
                                       (model.n_params or 0) / 1e6, clean(model.type or "?"))
@@ -162,7 +163,7 @@ function text.render(document, options)
   local verdict, kind = verdict_line(document)
   local kept = options.kept and "run " .. document.run.id .. " kept in " .. clean(options.kept)
     or "run not kept"
-  if document.run.state == "partial" then kept = "PARTIAL: interrupted; " .. kept end
+  if document.run.status == "partial" then kept = "PARTIAL: interrupted; " .. kept end
   if verdict then
     lines[#lines + 1] = paint(verdict, kind)
       .. string.rep(" ", math.max(2, (options.width or 100) - #verdict - #kept)) .. kept

@@ -9,11 +9,11 @@ function null.open()
   return setmetatable({}, Target)
 end
 
-function Target:info()
+function Target.info()
   return { name = "null", white_box = false }
 end
 
-function Target:generate(request)
+function Target.generate(_, request)
   local result = require("woolly.engine").null_decode { n_tokens = request.max_tokens }
   return {
     prompt_tokens = request.tokens and #request.tokens or 0, tokens = result.tokens,
@@ -21,6 +21,6 @@ function Target:generate(request)
   }
 end
 
-function Target:close() end
+function Target.close() end
 
 return null

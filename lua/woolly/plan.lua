@@ -1,0 +1,211 @@
+--- From a declared scenario or phase and the words of the command line to what will be done.
+--- Everything that can be wrong without a model is found here.
+local failure  = require "woolly.failure"
+local files    = require "woolly.files"
+local help     = require "woolly.help"
+local judging  = require "woolly.judging"
+local metrics  = require "woolly.metrics"
+local options  = require "woolly.options"
+local report   = require "woolly.report.json"
+local session  = require "woolly.session"
+local woolly   = require "woolly"
+
+local plan = {}
+
+local DEFAULT_MODEL <const>, DEFAULT_PRESET <const> = "synth:110m-q4_0", "p1"
+local DEFAULT_RUNS <const>, DEFAULT_WARMUP <const> = 5, 1
+
+---@class woolly.Plan
+---@field unit table                what was declared
+---@field name string
+---@field tests {name: string, scenario: woolly.Scenario, p: woolly.Values}[]
+---@field values table<string, any> common options
+---@field given table<string, boolean>
+---@field switches table<string, any>
+---@field model string|false        what --model says; false: the scenario has none
+---@field gate? woolly.GateFile     with left_out: limits that are about other scenarios
+---@field store? string             nil: not kept
+---@field baseline? table           document to compare with
+
+--- The scenarios that make up a unit.
+local function tests_of(unit, name, path)
+  if woolly.kind(unit) == "scenario" then return { { name = name, scenario = unit } } end
+  local tests = {}
+  for i, test in ipairs(unit.tests) do
+    local beside = files.folder(path) .. "/" .. test .. ".lua"
+    local found = require("woolly.process").exists(beside) and beside or files.script(test)
+    local scenario = files.load_script(found)
+    if woolly.kind(scenario) ~= "scenario" then
+      failure.raise(string.format("%s: tests: %s is no scenario", path, test))
+    end
+    tests[i] = { name = test, scenario = scenario }
+  end
+  return tests
+end
+
+--- Option specs of the unit's own params (a phase has those of its tests), and the common ones
+--- with this unit's defaults.
+local function specs_of(unit, tests)
+  local own, seen = options.from_params(unit.params), {}
+  for _, spec in ipairs(own) do seen[spec.name] = true end
+  if unit.tests then
+    for _, test in ipairs(tests) do
+      for _, spec in ipairs(options.from_params(test.scenario.params)) do
+        if not seen[spec.name] then own[#own + 1] = spec end
+        seen[spec.name] = true
+      end
+    end
+  end
+  local defaults = { preset = unit.preset or DEFAULT_PRESET, target = unit.target or "native" }
+  if unit.model ~= false then defaults.model = unit.model or DEFAULT_MODEL end
+  local common = {}
+  for _, spec in ipairs(options.scenario) do
+    if not seen[spec.name] and (spec.name ~= "model" or unit.model ~= false) then
+      local copy = {}
+      for key, value in pairs(spec) do copy[key] = value end
+      copy.default = defaults[spec.name] or spec.default
+      common[#common + 1] = copy
+    end
+  end
+  return own, common
+end
+
+local function metrics_of(tests)
+  local names, known = {}, {}
+  for _, test in ipairs(tests) do
+    for _, name in ipairs(test.scenario.metrics or {}) do
+      if not known[name] then names[#names + 1] = name end
+      known[name] = true
+    end
+  end
+  return names, known
+end
+
+--- The gate that was asked for, whole; or the scenario's own, as far as it is about what this
+--- scenario measures.
+local function choose_gate(unit, tests, path, values)
+  if values.config then
+    local found = files.config(values.config)
+    if found then return found end
+  end
+  local beside = files.folder(path)
+  if values.gate then return files.gate(values.gate, beside) end
+  if not unit.gate then return nil end
+  local found = files.gate(unit.gate, beside)
+  if unit.tests then return found end
+  local _, known = metrics_of(tests)
+  found.gate, found.left_out = judging.part(found.gate, function(name)
+    return known[(metrics.find(name) or {}).name]
+  end)
+  return next(found.gate.limits) and found or nil
+end
+
+local function load_baseline(values)
+  local which = values.compare
+  if not which then return nil end
+  local process, json = require "woolly.process", require "woolly.json"
+  if process.exists(which) then
+    local text = failure.must(process.read_file(which, 1 << 28))
+    local document = report.from_json(failure.must(json.decode(text, which)), json.null)
+    if type(document) ~= "table" or document.schema ~= report.SCHEMA then
+      failure.raise(string.format("--compare: %s: found no %s document", which, report.SCHEMA))
+    end
+    return document
+  end
+  if values.store == "none" or not process.exists((values.store:gsub("^sqlite:", ""))) then
+    failure.raise(string.format("--compare: %s: no such file, and there is no store %s", which,
+                                values.store))
+  end
+  local store <close> = failure.must(require("woolly.store").open(values.store,
+                                                                  { read_only = true }))
+  return report.from_json(failure.must(store:report(which)), json.null)
+end
+
+--- Refuses a target that the tests cannot use and names no one knows.
+local function check_target(tests, values)
+  session.check_target(values.target)
+  for _, test in ipairs(tests) do
+    if test.scenario.needs == "native" and values.target ~= "native" then
+      failure.raise(string.format("--target %s: %s looks inside the engine and needs --target "
+                                  .. "native", values.target, test.name))
+    end
+  end
+  failure.must(require("woolly.engine").preset(values.preset))
+end
+
+--- What measure and setup of one test get.
+local function values_for(test, values, given, switches)
+  local p = {}
+  for _, spec in ipairs(options.from_params(test.scenario.params)) do
+    local value = spec.default
+    if given[spec.name] then value = values[spec.name] end
+    p[spec.name] = value
+  end
+  p.preset, p.switches, p.threads = values.preset, switches, values.threads
+  p.seed, p.target, p.duration, p.gate = values.seed, values.target, values.duration, values.gate
+  p.n_runs = values.runs or test.scenario.runs or DEFAULT_RUNS
+  p.warmup = values.warmup or test.scenario.warmup or DEFAULT_WARMUP
+  return p
+end
+
+--- Reads the words behind the script's name. nil and the help text when --help is among them.
+---@param unit table
+---@param name string
+---@param path string
+---@param words string[]
+---@return woolly.Plan? plan
+---@return string? help
+function plan.make(unit, name, path, words)
+  local tests = tests_of(unit, name, path)
+  local own, common = specs_of(unit, tests)
+  local all = table.move(common, 1, #common, #own + 1, table.move(own, 1, #own, 1, {}))
+  local values, positional, given = options.parse(words, all)
+  if values.help then
+    return nil, help.render(name, unit, own, common, {
+      metrics = metrics_of(tests), gate = choose_gate(unit, tests, path, values) })
+  end
+  if positional[1] then
+    failure.raise(string.format("unexpected word '%s'. Options begin with --; %s.lua --help "
+                                .. "lists them", positional[1], name))
+  end
+  check_target(tests, values)
+  local switches = options.switches(values.switches)
+  local made = {
+    unit = unit, name = name, tests = tests, values = values, given = given, switches = switches,
+    model = values.model or false, gate = choose_gate(unit, tests, path, values),
+    store = values.store ~= "none" and values.store or nil, baseline = load_baseline(values),
+  }
+  if values.target ~= "native" then made.model = false end
+  for _, test in ipairs(tests) do test.p = values_for(test, values, given, switches) end
+  return made
+end
+
+--- What would be done, for --dry-run.
+---@param made woolly.Plan
+---@return string
+function plan.describe(made)
+  local lines = {}
+  local function add(what, ...) lines[#lines + 1] = string.format("%-8s " .. what, ...) end
+  add("%s", "target", made.values.target)
+  if made.model then
+    local path = made.model
+    if not path:match("^%l+:") and not require("woolly.process").exists(path) then
+      failure.raise(string.format("model: %s: no such file", path))
+    end
+    add("%s", "model", path)
+    add("%s %s", "preset", made.values.preset, made.values.switches or "")
+  end
+  for _, test in ipairs(made.tests) do
+    add("%s, %d warm-up and %d measured runs", "test", test.name, test.p.warmup, test.p.n_runs)
+  end
+  if made.gate then
+    local names = {}
+    for metric in pairs(made.gate.gate.limits) do names[#names + 1] = metric end
+    table.sort(names)
+    add("%s (%s): %s", "gate", made.gate.name, made.gate.path, table.concat(names, ", "))
+  end
+  add("%s", "store", made.store or "none")
+  return table.concat(lines, "\n") .. "\nNothing was measured.\n"
+end
+
+return plan

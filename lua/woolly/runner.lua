@@ -1,0 +1,267 @@
+--- Runs a scenario or a phase: everything that can be refused is refused first, then it sets up,
+--- checks, measures, judges, reports and keeps. No Lua of ours runs inside a timed window.
+local compare  = require "woolly.compare"
+local failure  = require "woolly.failure"
+local gate     = require "woolly.gate"
+local judging  = require "woolly.judging"
+local models   = require "woolly.models"
+local progress = require "woolly.progress"
+local recorder = require "woolly.recorder"
+local report   = require "woolly.report.json"
+local session  = require "woolly.session"
+local text     = require "woolly.report.text"
+
+local runner = {}
+
+local MOST_RUNS_FACTOR <const> = 3 -- repetitions added while a limit is undecided
+
+-- ---- measuring ----
+
+--- Ends what setup opened: `close` of the state or of each thing in it, models excepted.
+local function close_state(state)
+  if type(state) ~= "table" then return end
+  local mt = getmetatable(state)
+  if mt and mt.__close then return mt.__close(state) end
+  for _, thing in pairs(state) do
+    local kind = type(thing)
+    if (kind == "table" or kind == "userdata") and not session.owns(thing) then
+      local ok, close = pcall(function() return thing.close end)
+      if ok and type(close) == "function" then pcall(close, thing) end
+    end
+  end
+end
+
+local function at_end(f)
+  return setmetatable({}, { __close = f })
+end
+
+-- No collection inside a measure call; what it left is collected between calls.
+local function measure_once(test, m, state)
+  collectgarbage("stop")
+  local ok, message = pcall(test.scenario.measure, m, state, test.p)
+  collectgarbage("restart")
+  if not ok then error(message, 0) end
+  m:commit()
+  collectgarbage()
+end
+
+--- Is a limit of the gate that this test decides still open?
+local function undecided(plan, test, m)
+  if not plan.gate then return false end
+  local own = {}
+  for _, name in ipairs(test.scenario.metrics or {}) do own[name] = true end
+  local part = judging.part(plan.gate.gate, function(name)
+    return own[name] and #((m.measured[name] or {}).samples or {}) > 0
+  end)
+  for _, limit in ipairs(gate.judge(part, m.measured).limits) do
+    if limit.verdict == "inconclusive" then return true end
+  end
+  return false
+end
+
+local function repeat_measure(plan, test, m, state)
+  local clock = require "woolly.clock"
+  local runs, warmup = test.p.n_runs, test.p.warmup
+  local until_ns = test.p.duration and clock.now_ns() + test.p.duration * 1e9
+  local line = progress.new { quiet = plan.values.quiet }
+  local function step(index, total)
+    line:share(string.format("%s  %s %d of %d", test.name,
+      index <= warmup and "warm-up" or "run",
+      index <= warmup and index or index - warmup, index <= warmup and warmup or total - warmup),
+      index - 1, total)
+    m.warmup, m.index = index <= warmup, math.max(0, index - warmup)
+    measure_once(test, m, state)
+  end
+  local _ <close> = at_end(function() line:clear() end)
+  for index = 1, warmup + runs do step(index, warmup + runs) end
+  local most = plan.given.runs and runs or runs * MOST_RUNS_FACTOR
+  while until_ns and clock.now_ns() < until_ns or runs < most and undecided(plan, test, m) do
+    runs = runs + 1
+    step(warmup + runs, warmup + (until_ns and runs or most))
+  end
+end
+
+-- One test: its samples, checks and notes go into `run`.
+local function run_test(plan, run, test)
+  local scenario, p, m = test.scenario, test.p, run.recorder
+  local state
+  local _ <close> = at_end(function() close_state(state) end)
+  if scenario.setup then state = scenario.setup(p) end
+  if scenario.check then scenario.check(run.check, state, p) end
+  repeat_measure(plan, test, m, state)
+  m.warmup, m.index = false, 0
+  if scenario.finish then
+    scenario.finish(m, state, p)
+    m:commit()
+  end
+  m:expect(scenario.metrics or {})
+  if scenario.notes then
+    for _, note in ipairs(scenario.notes(state, p)) do run.notes[#run.notes + 1] = note end
+  end
+end
+
+local function run_tests(plan, run)
+  for _, test in ipairs(plan.tests) do run_test(plan, run, test) end
+  local model = session.main_model()
+  if model and not model:unchanged() then
+    failure.raise(string.format("model: %s: the file changed while it was measured. Run again",
+                                model:info().path), "environment")
+  end
+end
+
+-- ---- what is known about a run ----
+
+local function git(...)
+  local result = require("woolly.process").run { "git", ... }
+  return result and result.status == 0 and result.out:gsub("%s+$", "") or nil
+end
+
+--- The engine's switches as the report echoes them.
+local function switches_of(plan)
+  if plan.values.target ~= "native" or plan.model == false then return nil end
+  local switches = failure.must(require("woolly.engine").preset(plan.values.preset))
+  for key, value in pairs(plan.switches) do switches[key] = value end
+  if plan.values.threads then switches.threads = plan.values.threads[1] end
+  return switches
+end
+
+local function describe_model()
+  local model = session.main_model()
+  if not model then return nil end
+  local info = model:info()
+  return { name = info.name, sha256 = (model:sha256()), arch = info.arch, type = info.type,
+           bytes = info.file_bytes, n_params = info.n_params, n_layer = info.n_layer,
+           n_embd = info.n_embd, n_vocab = info.n_vocab }
+end
+
+local function begin(plan)
+  local clock, store = require "woolly.clock", require "woolly.store"
+  local commit = git("rev-parse", "--short=12", "HEAD")
+  return {
+    recorder = recorder.new(), check = recorder.check(), notes = {},
+    facts = {
+      id = store.new_id(), scenario = plan.name, title = plan.unit.title or plan.unit.about,
+      started = clock.utc(), started_ns = clock.wall_ns(), target = plan.values.target,
+      preset = plan.values.target == "native" and plan.model ~= false and plan.values.preset or nil,
+      switches = switches_of(plan), seed = plan.values.seed, commit = commit,
+      dirty = commit and git("status", "--porcelain", "--untracked-files=no") ~= "" or false,
+      tags = plan.values.tag or {}, status = "complete",
+    },
+  }
+end
+
+-- ---- the end of a run ----
+
+--- Why it stopped early: message and exit status. nil, nil when it did not.
+local function ending(ok, value, reason, seconds)
+  local process = require "woolly.process"
+  if ok then return nil end
+  local code = failure.is(value) and value.code
+  if reason == "interrupted" or code == "cancelled" and process.interrupted() then
+    process.interrupted() -- acknowledged: the report is still to be written
+    return "interrupted", 128 + (process.signal() or 2)
+  elseif reason == "timeout" or code == "cancelled" then
+    return string.format("stopped after %g s (--timeout)", seconds or 0), 3
+  elseif code == "check" then
+    return value.message, 1
+  elseif code then
+    return value.message, failure.status(code)
+  end
+  return value, nil, reason -- an error of the script or of ours: the command line tells which
+end
+
+local function write_json(path, document)
+  local json, process = require "woolly.json", require "woolly.process"
+  local encoded = json.encode(report.for_json(document, json), { indent = true })
+  failure.must(process.write_file(path, encoded .. "\n"))
+end
+
+local function save(keep, document)
+  if not keep then return nil end
+  local json = require "woolly.json"
+  failure.must(keep:save(report.for_json(document, json)))
+  return keep:path()
+end
+
+local function use_color()
+  local process = require "woolly.process"
+  return process.isatty(1) and (process.env "NO_COLOR" or "") == "" and process.env "TERM" ~= "dumb"
+end
+
+--- Judges, keeps and prints. Returns the exit status.
+local function conclude(plan, run, keep, early_status)
+  local values = plan.values
+  run.facts.status = early_status and early_status ~= 1 and "partial" or "complete"
+  local document = report.build(run.facts, {
+    machine = require("woolly.machine").info(), model = describe_model(),
+    order = run.recorder.order, measured = run.recorder.measured, checks = run.check.lines,
+    notes = run.notes, status = 0,
+  })
+  if plan.gate then judging.apply(document, plan.gate.name, plan.gate.gate) end
+  local status = early_status or judging.status(document)
+  local lines, why_not
+  if plan.baseline then
+    why_not = compare.refusal(document, plan.baseline)
+    lines = not why_not and compare.run(document, plan.baseline) or nil
+    local found = lines and compare.status(lines) or 2
+    if status == 0 or found == 1 and status == 2 then status = found end
+  end
+  document.status = status
+  local kept = save(keep, document)
+  for _, path in ipairs { values.json or false, values.save or false } do
+    if path then write_json(path, document) end
+  end
+  if values.json == "-" then return status end
+  io.write(text.render(document, { color = use_color(), kept = kept }))
+  if plan.gate and (plan.gate.left_out or 0) > 0 then
+    io.write(string.format("%d limits of gate %s are about other scenarios; %s.lua measures them\n",
+                           plan.gate.left_out, plan.gate.name, plan.gate.name))
+  end
+  if plan.baseline then
+    io.write("compared with ", values.compare, why_not and ": cannot: " .. why_not .. "\n" or "\n",
+             lines and compare.render(lines) or "")
+  end
+  return status
+end
+
+-- Statistics in C from here on: the same numbers, sooner.
+local function accelerate()
+  require("woolly.stats").accelerate(require "woolly.numeric")
+end
+
+--- Measures by a plan (see plan.lua) and returns the exit status.
+---@param plan woolly.Plan
+---@return integer
+function runner.run(plan)
+  local process = require "woolly.process"
+  accelerate()
+  local keep = plan.store and failure.must(require("woolly.store").open(plan.store)) or nil
+  local _ <close> = at_end(function()
+    session.close()
+    if keep then keep:close() end
+  end)
+  local run
+  local ok, value, reason = process.guard(function()
+    if plan.values.timeout then process.deadline(plan.values.timeout) end
+    if plan.model then
+      local path = models.resolve(plan.model, plan.values.quiet)
+      for _, test in ipairs(plan.tests) do test.p.model = path end
+    end
+    run = begin(plan)
+    run_tests(plan, run)
+  end)
+  process.deadline(0)
+  collectgarbage("restart")
+  local message, status, unknown = ending(ok, value, reason, plan.values.timeout)
+  local anything = run and (#run.recorder.order > 0 or #run.check.lines > 0)
+  if ok then return conclude(plan, run, keep, nil) end
+  if anything then conclude(plan, run, keep, status or 3) end
+  if status then
+    process.stderr(string.format("woolly: %s\n", message))
+    return status
+  end
+  if unknown == "memory" then failure.raise(tostring(message), "environment") end
+  return error(message, 0)
+end
+
+return runner
