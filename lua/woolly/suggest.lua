@@ -32,7 +32,7 @@ end
 ---@param names string[]
 ---@return string?
 function suggest.nearest(name, names)
-  local best, best_distance = nil, math.max(2, #name // 3) + 1
+  local best, best_distance = nil, math.max(2, math.min(#name, 24) // 3) + 1
   table.sort(names)
   for _, known in ipairs(names) do
     local distance = suggest.distance(name, known)
