@@ -147,7 +147,7 @@ static bool read_value(struct reader *r, struct gguf_value *v, struct gguf_strin
     memcpy(name, key->data, key->size);
     name[key->size] = '\0';
     r->names_bytes += key->size + 1;
-    uint32_t kind, element = 0;
+    uint32_t kind = 0, element = 0;
     if (!read_kind(r, &kind, name, "the kind of a value")) return false;
     *v = (struct gguf_value){.kind = (enum gguf_kind)kind, .element = (enum gguf_kind)kind, .count = 1};
     if (kind == GGUF_ARRAY) {
@@ -174,7 +174,7 @@ static bool read_value(struct reader *r, struct gguf_value *v, struct gguf_strin
 
 static bool read_dims(struct reader *r, struct gguf_tensor *t, const char *name) {
     uint64_t at = r->span.at;
-    uint32_t n_dims;
+    uint32_t n_dims = 0;
     if (!read_u32(r, &n_dims, "a tensor's number of dimensions")) return false;
     if (n_dims < 1 || n_dims > 4) {
         return fail_at(r, at, "tensor \"%s\": %u dimensions, allowed 1..4. " DAMAGED, name, n_dims);
@@ -183,7 +183,7 @@ static bool read_dims(struct reader *r, struct gguf_tensor *t, const char *name)
     for (int i = 0; i < 4; i++) t->dims[i] = 1;
     for (uint32_t i = 0; i < n_dims; i++) {
         at = r->span.at;
-        uint64_t dim;
+        uint64_t dim = 0;
         if (!read_u64(r, &dim, "a tensor's dimensions")) return false;
         if (dim < 1 || dim > (uint64_t)MAX_DIM) {
             return fail_at(r, at, "tensor \"%s\": dimension %u is %llu, allowed 1..2^40. " DAMAGED, name,
@@ -196,7 +196,7 @@ static bool read_dims(struct reader *r, struct gguf_tensor *t, const char *name)
 
 static bool read_type(struct reader *r, struct gguf_tensor *t, const char *name) {
     uint64_t at = r->span.at;
-    uint32_t type;
+    uint32_t type = 0;
     if (!read_u32(r, &type, "a tensor's type")) return false;
     const struct tensor_type_info *info = tensor_type_info(type);
     if (info == NULL) {
@@ -430,7 +430,7 @@ static bool index_names(struct reader *r, struct gguf *file, const struct gguf_s
 /* Parses file->base .. size. keys and names are scratch that the caller frees. */
 static bool parse(struct reader *r, struct gguf *file, struct gguf_string **keys,
                   struct gguf_string **names) {
-    uint64_t n_tensors, n_values;
+    uint64_t n_tensors = 0, n_values = 0;
     if (!read_header(r, file, &n_tensors, &n_values)) return false;
     file->n_values = n_values;
     file->n_tensors = n_tensors;

@@ -22,26 +22,87 @@
 #define TYPE_LIST "f16, q8_0, q4_0, q4_k"
 
 static const struct synth_shape shapes[] = {
-    {.name = "tiny", .arch = "llama", .n_layer = 2, .n_embd = 256, .n_head = 8, .n_head_kv = 4,
-     .n_ff = 512, .n_vocab = 512, .n_ctx_train = 512, .rms_eps = 1e-5, .rope_base = 10000,
+    {.name = "tiny",
+     .arch = "llama",
+     .n_layer = 2,
+     .n_embd = 256,
+     .n_head = 8,
+     .n_head_kv = 4,
+     .n_ff = 512,
+     .n_vocab = 512,
+     .n_ctx_train = 512,
+     .rms_eps = 1e-5,
+     .rope_base = 10000,
      .tied = true},
-    {.name = "110m", .arch = "llama", .n_layer = 12, .n_embd = 768, .n_head = 12, .n_head_kv = 12,
-     .n_ff = 2048, .n_vocab = 32000, .n_ctx_train = 2048, .rms_eps = 1e-5, .rope_base = 10000,
+    {.name = "110m",
+     .arch = "llama",
+     .n_layer = 12,
+     .n_embd = 768,
+     .n_head = 12,
+     .n_head_kv = 12,
+     .n_ff = 2048,
+     .n_vocab = 32000,
+     .n_ctx_train = 2048,
+     .rms_eps = 1e-5,
+     .rope_base = 10000,
      .tied = true},
-    {.name = "qwen2.5-0.5b", .arch = "qwen2", .n_layer = 24, .n_embd = 896, .n_head = 14,
-     .n_head_kv = 2, .n_ff = 4864, .n_vocab = 151936, .n_ctx_train = 32768, .rms_eps = 1e-6,
-     .rope_base = 1000000, .pre = "qwen2", .tied = true, .qkv_bias = true},
-    {.name = "llama-3.2-1b", .arch = "llama", .n_layer = 16, .n_embd = 2048, .n_head = 32,
-     .n_head_kv = 8, .n_ff = 8192, .n_vocab = 128256, .n_ctx_train = 131072, .rms_eps = 1e-5,
-     .rope_base = 500000, .pre = "llama-bpe", .adds_bos = true, .tied = true,
+    {.name = "qwen2.5-0.5b",
+     .arch = "qwen2",
+     .n_layer = 24,
+     .n_embd = 896,
+     .n_head = 14,
+     .n_head_kv = 2,
+     .n_ff = 4864,
+     .n_vocab = 151936,
+     .n_ctx_train = 32768,
+     .rms_eps = 1e-6,
+     .rope_base = 1000000,
+     .pre = "qwen2",
+     .tied = true,
+     .qkv_bias = true},
+    {.name = "llama-3.2-1b",
+     .arch = "llama",
+     .n_layer = 16,
+     .n_embd = 2048,
+     .n_head = 32,
+     .n_head_kv = 8,
+     .n_ff = 8192,
+     .n_vocab = 128256,
+     .n_ctx_train = 131072,
+     .rms_eps = 1e-5,
+     .rope_base = 500000,
+     .pre = "llama-bpe",
+     .adds_bos = true,
+     .tied = true,
      .rope_factors = true},
-    {.name = "tinyllama-1.1b", .arch = "llama", .n_layer = 22, .n_embd = 2048, .n_head = 32,
-     .n_head_kv = 4, .n_ff = 5632, .n_vocab = 32000, .n_ctx_train = 2048, .rms_eps = 1e-5,
+    {.name = "tinyllama-1.1b",
+     .arch = "llama",
+     .n_layer = 22,
+     .n_embd = 2048,
+     .n_head = 32,
+     .n_head_kv = 4,
+     .n_ff = 5632,
+     .n_vocab = 32000,
+     .n_ctx_train = 2048,
+     .rms_eps = 1e-5,
      .rope_base = 10000},
-    {.name = "granite-3.3-8b", .arch = "granite", .n_layer = 40, .n_embd = 4096, .n_head = 32,
-     .n_head_kv = 8, .n_ff = 12800, .n_vocab = 49159, .n_ctx_train = 131072, .rms_eps = 1e-5,
-     .rope_base = 10000000, .pre = "refact", .tied = true, .embedding_scale = 12,
-     .residual_scale = 0.22, .attention_scale = 0.0078125, .logit_divisor = 16},
+    {.name = "granite-3.3-8b",
+     .arch = "granite",
+     .n_layer = 40,
+     .n_embd = 4096,
+     .n_head = 32,
+     .n_head_kv = 8,
+     .n_ff = 12800,
+     .n_vocab = 49159,
+     .n_ctx_train = 131072,
+     .rms_eps = 1e-5,
+     .rope_base = 10000000,
+     .pre = "refact",
+     .tied = true,
+     .embedding_scale = 12,
+     .residual_scale = 0.22,
+     .attention_scale = 0.0078125,
+     .logit_divisor = 16},
 };
 
 struct synth_type {
@@ -65,8 +126,9 @@ const char *synth_describe(void) {
 static void out_fail(struct synth_out *out, int error_number) {
     out->failed = true;
     err_set_errno(out->err, error_number,
-                  "synth: %s: cannot be written at byte %llu; the model needs %llu bytes", out->path,
-                  (unsigned long long)(out->done - out->used), (unsigned long long)out->total);
+                  "synth: %s: cannot be written at byte %llu; the model needs %llu bytes",
+                  out->path, (unsigned long long)(out->done - out->used),
+                  (unsigned long long)out->total);
 }
 
 static bool out_cancelled(struct synth_out *out) {
@@ -218,8 +280,11 @@ static void visit_tensor(struct synth *s, visit_fn *visit, struct tensor_plan pl
 
 static void visit_vector(struct synth *s, visit_fn *visit, const char *name, int64_t n,
                          double centre) {
-    struct tensor_plan plan = {.type = TENSOR_F32, .cols = (uint64_t)n, .centre = centre,
-                               .spread = 0.1, .factors = strcmp(name, "rope_freqs.weight") == 0};
+    struct tensor_plan plan = {.type = TENSOR_F32,
+                               .cols = (uint64_t)n,
+                               .centre = centre,
+                               .spread = 0.1,
+                               .factors = strcmp(name, "rope_freqs.weight") == 0};
     snprintf(plan.name, sizeof plan.name, "%s", name);
     visit_tensor(s, visit, plan);
 }
@@ -246,9 +311,9 @@ static struct spreads spreads_of(const struct synth_shape *s) {
     const double residual = s->residual_scale > 0 ? s->residual_scale : 1.0;
     struct spreads out = {.embedding = LOGIT_SPREAD * divisor / sqrt(width),
                           .input = 1.0 / sqrt(width)};
-    /* The branches together outweigh the embedding by sqrt(width) / 2: its own token then gets
-     * 2 / sqrt(width) * sqrt(width) * LOGIT_SPREAD, two spreads above the mean. */
-    double all = out.embedding * enter * sqrt(width) / 2.0;
+    /* The branches together outweigh the embedding by sqrt(width): its own token then gets
+     * sqrt(width) / sqrt(width) spreads, one above the mean. */
+    double all = out.embedding * enter * sqrt(width);
     double one = all / sqrt(2.0 * (double)s->n_layer) / residual;
     out.attention_output = one / sqrt(width);
     out.down = one / sqrt((double)s->n_ff) / 0.6; /* size of silu(g) * u for unit g and u */
@@ -408,18 +473,23 @@ static bool parse_spec(struct synth *s, const char *spec, struct err *err) {
     if (s->shape != NULL && s->type != NULL) return true;
     return err_set(err, ERR_INPUT,
                    "synth: \"%.60s\" is no SHAPE-TYPE such as 110m-q4_0; shapes are " SHAPE_LIST
-                   "; types are " TYPE_LIST ".", spec);
+                   "; types are " TYPE_LIST ".",
+                   spec);
 }
 
 bool synth_model(const char *spec, const char *folder,
                  void (*progress)(void *user, uint64_t done_bytes, uint64_t total_bytes),
                  void *user, const volatile int *cancel, char *out, size_t out_size,
                  struct err *err) {
-    struct synth s = {.out = {.fd = -1, .progress = progress, .user = user, .cancel = cancel,
-                              .path = out, .err = err}};
+    struct synth s = {.out = {.fd = -1,
+                              .progress = progress,
+                              .user = user,
+                              .cancel = cancel,
+                              .path = out,
+                              .err = err}};
     if (!parse_spec(&s, spec, err)) return false;
-    int size = snprintf(out, out_size, "%s/synthetic-%d-%s-%s.gguf", folder, FORMAT,
-                        s.shape->name, s.type->name);
+    int size = snprintf(out, out_size, "%s/synthetic-%d-%s-%s.gguf", folder, FORMAT, s.shape->name,
+                        s.type->name);
     if (size < 0 || (size_t)size >= out_size) {
         return err_set(err, ERR_INPUT, "synth: %.200s...: the path is too long", folder);
     }

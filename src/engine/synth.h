@@ -14,13 +14,13 @@ struct synth_shape {
     double rms_eps, rope_base;
     const char *pre; /* byte-level BPE with this pre-tokenizer; NULL: SPM */
     bool adds_bos, tied, qkv_bias;
-    bool rope_factors;          /* a rope_freqs tensor as llama 3 has it */
+    bool rope_factors; /* a rope_freqs tensor as llama 3 has it */
     double embedding_scale, residual_scale, attention_scale, logit_divisor; /* 0: no such key */
 };
 
 /* A file being written through a buffer. After the first failure it swallows everything. */
 struct synth_out {
-    int fd;        /* -1: only counts */
+    int fd; /* -1: only counts */
     uint8_t *buffer;
     size_t used;
     uint64_t done; /* bytes put, buffer included */

@@ -86,7 +86,7 @@ static void fill_q4_k(struct synth_out *out, uint64_t n_blocks, double spread, s
         block->dmin = half_min;
         for (int j = 0; j < 4; j++, word >>= 6) {
             uint8_t low = 8 | (word & 7), high = 8 | (word >> 3 & 7);
-            block->scales[j] = block->scales[j + 4] = low; /* scale and minimum j */
+            block->scales[j] = block->scales[j + 4] = low;      /* scale and minimum j */
             block->scales[j + 8] = (uint8_t)(high | high << 4); /* those of j + 4: below 16 */
         }
         fill_bytes(r, block->qs, sizeof block->qs);
