@@ -36,7 +36,7 @@ options.scenario = {
     help = "repeat for at least so many seconds" },
   { name = "timeout", type = "number", value = "S", least = 0.01, most = 1e7,
     help = "stop after so many seconds, keeping what was measured" },
-  { name = "seed", type = "integer", value = "N", default = 1, help = "seed of everything random" },
+  { name = "seed", type = "integer", value = "N", default = 1, least = 0, most = 1 << 53, help = "seed of everything random" },
   { name = "save", type = "string", value = "FILE.json", help = "keep the report as a baseline" },
   { name = "compare", type = "string", value = "FILE|RUN",
     help = "compare with a saved report or a stored run" },

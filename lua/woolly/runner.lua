@@ -141,7 +141,7 @@ local function begin(plan)
     recorder = recorder.new(), check = recorder.check(), notes = {},
     facts = {
       id = store.new_id(), scenario = plan.name, title = plan.unit.title or plan.unit.about,
-      started = clock.utc(), started_ns = clock.wall_ns(), target = plan.values.target,
+      started = clock.utc(), target = plan.values.target,
       preset = plan.values.target == "native" and plan.model ~= false and plan.values.preset or nil,
       switches = switches_of(plan), seed = plan.values.seed, commit = commit,
       dirty = commit and git("status", "--porcelain", "--untracked-files=no") ~= "" or false,

@@ -83,6 +83,10 @@ void mem_free(void *block) {
     free(block);
 }
 
+size_t mem_size(void *block) {
+    return malloc_usable_size(block);
+}
+
 char *mem_strdup(const char *text) {
     size_t size = strlen(text) + 1;
     char *copy = mem_alloc(size);

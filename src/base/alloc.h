@@ -18,6 +18,7 @@ void *mem_realloc(void *block, size_t size);
 void *mem_alloc_aligned(size_t size, size_t align);
 void mem_free(void *block); /* NULL is fine */
 char *mem_strdup(const char *text);
+size_t mem_size(void *block); /* usable bytes, at least what was asked for */
 
 struct mem_stats {
     uint64_t allocations; /* successful alloc, new, realloc that moved or grew */

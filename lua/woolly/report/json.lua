@@ -20,7 +20,7 @@ local function metric_entry(name, measured)
   return entry
 end
 
----@param run table   { id, scenario, started, started_ns, target, preset, switches, seed, commit,
+---@param run table   { id, scenario, started, target, preset, switches, seed, commit,
 ---                     dirty, tags, status }
 ---@param parts {machine: table, model?: table, order: string[],
 ---              measured: table<string, woolly.Measured>, gate?: table, checks?: table[],

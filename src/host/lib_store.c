@@ -1,0 +1,350 @@
+/* lib_store.c - Lua module "woolly.store": reports as tables into the store and back. */
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "host/host_json.h"
+#include "host/host_util.h"
+#include "store/store.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#define STORE_CLASS "woolly.store.Store"
+#define DOCUMENT_CLASS "woolly.store.Document"
+#define MAX_LIMIT 1000000
+
+struct handle {
+    struct store *store; /* NULL once closed */
+};
+
+static struct store *check_open(lua_State *L, int arg) {
+    struct handle *handle = luaL_checkudata(L, arg, STORE_CLASS);
+    luaL_argcheck(L, handle->store != NULL, arg, "store is closed");
+    return handle->store;
+}
+
+/* store.open(url [, options]) -> Store | nil, message, code */
+static int l_open(lua_State *L) {
+    struct open_options {
+        bool read_only;
+    } options = {.read_only = false};
+    static const struct opt_spec spec[] = {OPT_BOOL(open_options, read_only), OPT_END};
+    const char *url = luaL_checkstring(L, 1);
+    luaL_argcheck(L, strlen(url) == lua_rawlen(L, 1), 1, "a NUL byte in the name");
+    host_read_options(L, 2, spec, &options);
+    struct handle *handle = lua_newuserdatauv(L, sizeof *handle, 0);
+    handle->store = NULL;
+    luaL_setmetatable(L, STORE_CLASS);
+    struct err err;
+    handle->store = store_open(url, options.read_only, &err);
+    return handle->store != NULL ? 1 : host_push_fail(L, &err);
+}
+
+/* store.new_id() -> string */
+static int l_new_id(lua_State *L) {
+    char id[27];
+    store_new_id(id);
+    lua_pushstring(L, id);
+    return 1;
+}
+
+static int l_close(lua_State *L) {
+    struct handle *handle = luaL_checkudata(L, 1, STORE_CLASS);
+    store_close(handle->store);
+    handle->store = NULL;
+    return 0;
+}
+
+static int l_path(lua_State *L) {
+    lua_pushstring(L, store_path(check_open(L, 1)));
+    return 1;
+}
+
+/* ---- a report table as a run ----
+ * Strings and tables fetched from the report stay on the Lua stack, hence alive, until the end. */
+
+/* Field `name` of the table at index as text; NULL for nil and null. Leaves the value on the stack. */
+static const char *text_field(lua_State *L, int index, const char *name, bool required) {
+    luaL_checkstack(L, 4, NULL);
+    lua_pushstring(L, name);
+    lua_rawget(L, index);
+    int type = lua_type(L, -1);
+    if (type == LUA_TSTRING) return lua_tostring(L, -1);
+    bool absent = type == LUA_TNIL || type == LUA_TLIGHTUSERDATA;
+    if (!absent || required) {
+        luaL_error(L, "store: report: %s is a %s, a string is required", name, luaL_typename(L, -1));
+    }
+    return NULL;
+}
+
+/* Pushes table field `name`; 0 when it is absent and may be. */
+static int table_field(lua_State *L, int index, const char *name, bool required) {
+    luaL_checkstack(L, 4, NULL);
+    lua_pushstring(L, name);
+    lua_rawget(L, index);
+    if (lua_istable(L, -1)) return lua_gettop(L);
+    if (required || !(lua_isnil(L, -1) || lua_islightuserdata(L, -1))) {
+        luaL_error(L, "store: report: %s is a %s, a table is required", name, luaL_typename(L, -1));
+    }
+    return 0;
+}
+
+static lua_Integer integer_field(lua_State *L, int index, const char *name, lua_Integer otherwise) {
+    lua_pushstring(L, name);
+    lua_rawget(L, index);
+    int is_integer = 0;
+    lua_Integer value = lua_tointegerx(L, -1, &is_integer);
+    lua_pop(L, 1);
+    return is_integer ? value : otherwise;
+}
+
+/* 2026-01-02T03:04:05.678Z as ns since 1970. */
+static int64_t parse_utc(lua_State *L, const char *text) {
+    struct tm tm = {0};
+    int ms = 0, used = 0;
+    int n = sscanf(text, "%4d-%2d-%2dT%2d:%2d:%2d.%3dZ%n", &tm.tm_year, &tm.tm_mon, &tm.tm_mday,
+                   &tm.tm_hour, &tm.tm_min, &tm.tm_sec, &ms, &used);
+    if (n != 7 || text[used] != '\0') luaL_error(L, "store: report: run.started is no UTC time");
+    tm.tm_year -= 1900;
+    tm.tm_mon -= 1;
+    return ((int64_t)timegm(&tm) * 1000 + ms) * 1000000;
+}
+
+static void read_sets(lua_State *L, int metrics, struct store_run *run) {
+    size_t n = lua_rawlen(L, metrics);
+    struct store_sample_set *sets = host_block(L, n, sizeof *sets);
+    if (sets == NULL) luaL_error(L, "not enough memory");
+    luaL_checkstack(L, (int)(6 * n) + 20, "too many metrics");
+    for (size_t i = 0; i < n; i++) {
+        lua_rawgeti(L, metrics, (lua_Integer)i + 1);
+        luaL_checktype(L, -1, LUA_TTABLE);
+        int metric = lua_gettop(L);
+        sets[i].metric = text_field(L, metric, "name", true);
+        sets[i].unit = text_field(L, metric, "unit", true);
+        sets[i].reason = text_field(L, metric, "reason", false);
+        int samples = table_field(L, metric, "samples", true);
+        int64_t n_values = 0;
+        sets[i].values = host_check_numbers(L, samples, &n_values);
+        if (sets[i].values == NULL && n_values > 0) luaL_error(L, "not enough memory");
+        sets[i].n = (size_t)n_values;
+    }
+    run->sets = sets;
+    run->n_sets = n;
+}
+
+static void read_verdicts(lua_State *L, int gate, struct store_run *run) {
+    const char *name = text_field(L, gate, "name", true);
+    run->verdict = text_field(L, gate, "verdict", true);
+    int limits = table_field(L, gate, "limits", true);
+    size_t n = lua_rawlen(L, limits);
+    struct store_verdict *verdicts = host_block(L, n, sizeof *verdicts);
+    if (verdicts == NULL) luaL_error(L, "not enough memory");
+    luaL_checkstack(L, (int)(6 * n) + 20, "too many limits");
+    for (size_t i = 0; i < n; i++) {
+        lua_rawgeti(L, limits, (lua_Integer)i + 1);
+        luaL_checktype(L, -1, LUA_TTABLE);
+        int limit = lua_gettop(L);
+        verdicts[i].gate = name;
+        verdicts[i].metric = text_field(L, limit, "metric", true);
+        verdicts[i].bound = text_field(L, limit, "bound", true);
+        verdicts[i].stat = text_field(L, limit, "stat", true);
+        verdicts[i].verdict = text_field(L, limit, "verdict", true);
+        verdicts[i].reason = text_field(L, limit, "reason", false);
+        lua_getfield(L, limit, "limit");
+        verdicts[i].has_limit = lua_type(L, -1) == LUA_TNUMBER;
+        verdicts[i].limit = lua_tonumber(L, -1);
+        lua_pop(L, 1);
+    }
+    run->verdicts = verdicts;
+    run->n_verdicts = n;
+}
+
+static void read_tags(lua_State *L, int tags, struct store_run *run) {
+    size_t n = 0;
+    for (lua_pushnil(L); lua_next(L, tags) != 0; lua_pop(L, 1)) {
+        if (lua_type(L, -2) != LUA_TSTRING || lua_type(L, -1) != LUA_TSTRING) {
+            luaL_error(L, "store: report: run.tags: keys and values are strings");
+        }
+        n++;
+    }
+    struct store_tag *all = host_block(L, n, sizeof *all);
+    if (all == NULL) luaL_error(L, "not enough memory");
+    size_t i = 0;
+    for (lua_pushnil(L); lua_next(L, tags) != 0; lua_pop(L, 1)) {
+        all[i].key = lua_tostring(L, -2);
+        all[i++].value = lua_tostring(L, -1);
+    }
+    run->tags = all;
+    run->n_tags = n;
+}
+
+static void read_model(lua_State *L, int model, struct store_run *run) {
+    run->model_sha256 = text_field(L, model, "sha256", false);
+    run->model_name = text_field(L, model, "name", true);
+    char **text = host_encode_json(L, model, false);
+    run->model_json = *text;
+}
+
+/* Store:save(report) -> id | nil, message, code */
+static int l_save(lua_State *L) {
+    struct store *store = check_open(L, 1);
+    luaL_checktype(L, 2, LUA_TTABLE);
+    struct store_run run = {.exit_status = (int)integer_field(L, 2, "status", 0)};
+    int facts = table_field(L, 2, "run", true);
+    run.id = text_field(L, facts, "id", true);
+    run.scenario = text_field(L, facts, "scenario", true);
+    run.target = text_field(L, facts, "target", true);
+    run.preset = text_field(L, facts, "preset", false);
+    run.commit = text_field(L, facts, "commit", false);
+    run.status = text_field(L, facts, "status", true);
+    run.started_wall_ns = parse_utc(L, text_field(L, facts, "started", true));
+    run.seed = (uint64_t)integer_field(L, facts, "seed", 0);
+    lua_getfield(L, facts, "dirty");
+    run.dirty = lua_toboolean(L, -1);
+    int part = table_field(L, facts, "switches", false);
+    char **switches = part != 0 ? host_encode_json(L, part, false) : NULL;
+    run.switches_json = switches != NULL ? *switches : NULL;
+    int machine = table_field(L, 2, "machine", true);
+    run.machine_fingerprint = text_field(L, machine, "fingerprint", true);
+    char **machine_json = host_encode_json(L, machine, false);
+    run.machine_json = *machine_json;
+    if ((part = table_field(L, 2, "model", false)) != 0) read_model(L, part, &run);
+    if ((part = table_field(L, 2, "gate", false)) != 0) read_verdicts(L, part, &run);
+    if ((part = table_field(L, facts, "tags", false)) != 0) read_tags(L, part, &run);
+    read_sets(L, table_field(L, 2, "metrics", true), &run);
+    char **report = host_encode_json(L, 2, false);
+    run.report_json = *report;
+    bool short_of_memory = run.report_json == NULL || run.machine_json == NULL ||
+                           (switches != NULL && *switches == NULL) ||
+                           (run.model_name != NULL && run.model_json == NULL);
+    if (short_of_memory) return host_fail(L, ERR_ENVIRONMENT, "store: out of memory for the report");
+    struct err err;
+    if (!store_save(store, &run, &err)) return host_push_fail(L, &err);
+    lua_pushstring(L, run.id);
+    return 1;
+}
+
+/* ---- reading ---- */
+
+static void set_text(lua_State *L, const char *key, const char *value) {
+    if (value == NULL) return;
+    lua_pushstring(L, value);
+    lua_setfield(L, -2, key);
+}
+
+/* Each row is pushed under protection: a Lua error must not pass through store_list. */
+struct rows {
+    lua_State *L;
+    bool failed; /* Lua ran out of memory: the error value is on the stack */
+};
+
+static int push_row(lua_State *L) {
+    const struct store_row *row = lua_touserdata(L, 2);
+    char started[32];
+    clock_format_utc(row->started_wall_ns, started, sizeof started);
+    lua_createtable(L, 0, 11);
+    set_text(L, "id", row->id);
+    set_text(L, "scenario", row->scenario);
+    set_text(L, "target", row->target);
+    set_text(L, "preset", row->preset);
+    set_text(L, "commit", row->commit);
+    set_text(L, "status", row->status);
+    set_text(L, "verdict", row->verdict);
+    set_text(L, "machine", row->machine);
+    set_text(L, "model_name", row->model_name);
+    set_text(L, "started", started);
+    lua_pushinteger(L, row->exit_status);
+    lua_setfield(L, -2, "exit_status");
+    lua_rawseti(L, 1, (lua_Integer)lua_rawlen(L, 1) + 1);
+    return 0;
+}
+
+/* Stack: ..., rows table, push_row */
+static bool visit_row(void *user, const struct store_row *row) {
+    struct rows *rows = user;
+    lua_pushvalue(rows->L, -1);
+    lua_pushvalue(rows->L, -3);
+    lua_pushlightuserdata(rows->L, (void *)row);
+    rows->failed = lua_pcall(rows->L, 2, 0, 0) != LUA_OK;
+    return !rows->failed;
+}
+
+/* Store:list([filter]) -> rows | nil, message, code */
+static int l_list(lua_State *L) {
+    static const struct opt_spec spec[] = {
+        OPT_STRING(store_filter, scenario), OPT_STRING(store_filter, machine),
+        OPT_STRING(store_filter, model),    OPT_STRING(store_filter, target),
+        OPT_STRING(store_filter, preset),   OPT_INT64(store_filter, limit, 0, MAX_LIMIT), OPT_END};
+    struct store *store = check_open(L, 1);
+    struct store_filter filter = {0};
+    host_read_options(L, 2, spec, &filter);
+    luaL_checkstack(L, 8, NULL);
+    lua_newtable(L);
+    lua_pushcfunction(L, push_row);
+    struct rows rows = {.L = L};
+    struct err err;
+    bool ok = store_list(store, &filter, visit_row, &rows, &err);
+    if (rows.failed) return lua_error(L);
+    if (!ok) return host_push_fail(L, &err);
+    lua_pop(L, 1);
+    return 1;
+}
+
+static int l_document_close(lua_State *L) {
+    struct json **slot = lua_touserdata(L, 1);
+    json_free(*slot);
+    *slot = NULL;
+    return 0;
+}
+
+/* Store:report(which) -> table | nil, message, code */
+static int l_report(lua_State *L) {
+    struct store *store = check_open(L, 1);
+    const char *which = luaL_checkstring(L, 2);
+    char **text = host_adopt(L);
+    struct json **slot = lua_newuserdatauv(L, sizeof *slot, 0);
+    *slot = NULL;
+    luaL_setmetatable(L, DOCUMENT_CLASS);
+    lua_toclose(L, -1);
+    struct err err;
+    *text = store_report(store, which, &err);
+    if (*text == NULL) return host_push_fail(L, &err);
+    struct json_limits limits = json_limits_default();
+    limits.max_bytes = 1u << 30; /* ours, as long as many samples made it */
+    limits.max_keys = 1000000;
+    *slot = json_parse(*text, strlen(*text), "stored report", &limits, &err);
+    if (*slot == NULL) return host_push_fail(L, &err);
+    host_push_json(L, *slot);
+    return 1;
+}
+
+/* Store:pin(name, which) -> true | nil, message, code */
+static int l_pin(lua_State *L) {
+    struct store *store = check_open(L, 1);
+    const char *name = luaL_checkstring(L, 2), *which = luaL_checkstring(L, 3);
+    struct err err;
+    return host_push_result(L, store_pin(store, name, which, &err), &err);
+}
+
+/* Store:tag(which, key, value) -> true | nil, message, code */
+static int l_tag(lua_State *L) {
+    struct store *store = check_open(L, 1);
+    const char *which = luaL_checkstring(L, 2), *key = luaL_checkstring(L, 3);
+    const char *value = luaL_checkstring(L, 4);
+    struct err err;
+    return host_push_result(L, store_tag_run(store, which, key, value, &err), &err);
+}
+
+int luaopen_woolly_store(lua_State *L);
+
+int luaopen_woolly_store(lua_State *L) {
+    static const luaL_Reg functions[] = {{"open", l_open}, {"new_id", l_new_id}, {NULL, NULL}};
+    static const luaL_Reg methods[] = {
+        {"save", l_save}, {"list", l_list}, {"report", l_report}, {"pin", l_pin},
+        {"tag", l_tag},   {"path", l_path}, {"close", l_close},   {NULL, NULL}};
+    static const luaL_Reg none[] = {{NULL, NULL}};
+    host_new_class(L, STORE_CLASS, methods, l_close);
+    host_new_class(L, DOCUMENT_CLASS, none, l_document_close);
+    luaL_newlib(L, functions);
+    return 1;
+}
