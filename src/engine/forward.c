@@ -160,8 +160,10 @@ static bool feed_forward(struct context *c, const struct layer *layer, float *x,
         return false;
     }
     give(c, SLOT_NORMED);
-    c->kernels->swiglu(gate, gate, up, n * p->n_ff);
-    c->counters.kernel_calls++;
+    for (int64_t i = 0; i < n; i++) { /* by rows: where one ends must not depend on the block */
+        c->kernels->swiglu(gate + i * p->n_ff, gate + i * p->n_ff, up + i * p->n_ff, p->n_ff);
+    }
+    c->counters.kernel_calls += (uint64_t)n;
     give(c, SLOT_UP);
 
     float *branch = take(c, SLOT_BRANCH, n * p->n_embd, err);
