@@ -10,7 +10,7 @@ struct machine_info {
     int64_t l1d_bytes, l2_bytes, l3_bytes, memory_bytes; /* 0: not told */
     char kernel[128], os[128], hypervisor[64]; /* "" : none or not told */
     char governor[32], turbo[16], smt[16];     /* "" : not told */
-    double load_1m;
+    double load_1m; /* -1: not told */
     char hostname[64];
     char fingerprint[17]; /* hex of a 64-bit hash over cpu, cores, memory (GiB), kernel, hypervisor */
 };

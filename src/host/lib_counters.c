@@ -1,0 +1,70 @@
+/* lib_counters.c - Lua module "woolly.counters": the process's counters as a table. */
+#include "counters/process_counters.h"
+#include "host/host_util.h"
+
+#include <stddef.h>
+
+#define FIELD(name) {#name, offsetof(struct process_counters, name)}
+static const struct {
+    const char *name;
+    size_t offset;
+} fields[] = {
+    FIELD(cpu_ns),
+    FIELD(thread_cpu_ns),
+    FIELD(wall_ns),
+    FIELD(minor_faults),
+    FIELD(major_faults),
+    FIELD(voluntary_switches),
+    FIELD(involuntary_switches),
+    FIELD(rss_bytes),
+    FIELD(peak_rss_bytes),
+    FIELD(rss_anon_bytes),
+    FIELD(rss_file_bytes),
+    FIELD(steal_ns),
+    FIELD(allocations),
+    FIELD(allocated_bytes),
+    FIELD(live_bytes),
+};
+#define N_FIELDS (sizeof fields / sizeof *fields)
+
+/* counters.read() -> table */
+static int l_read(lua_State *L) {
+    lua_createtable(L, 0, N_FIELDS); /* first, so that the readings do not count it later */
+    struct process_counters counters;
+    process_counters_read(&counters);
+    for (size_t i = 0; i < N_FIELDS; i++) {
+        int64_t value = *(const int64_t *)(const void *)((const char *)&counters + fields[i].offset);
+        if (value < 0) continue; /* not readable here */
+        lua_pushinteger(L, value);
+        lua_setfield(L, -2, fields[i].name);
+    }
+    return 1;
+}
+
+/* counters.reset_peak() -> true | nil, message, code */
+static int l_reset_peak(lua_State *L) {
+    struct err err;
+    return host_push_result(L, process_counters_reset_peak(&err), &err);
+}
+
+/* counters.available(event) -> boolean [, reason] */
+static int l_available(lua_State *L) {
+    const char *event = luaL_checkstring(L, 1);
+    struct err reason;
+    bool available = counters_available(event, &reason);
+    lua_pushboolean(L, available);
+    if (available) return 1;
+    lua_pushstring(L, reason.message);
+    return 2;
+}
+
+int luaopen_woolly_counters(lua_State *L);
+
+int luaopen_woolly_counters(lua_State *L) {
+    static const luaL_Reg functions[] = {{"read", l_read},
+                                         {"reset_peak", l_reset_peak},
+                                         {"available", l_available},
+                                         {NULL, NULL}};
+    luaL_newlib(L, functions);
+    return 1;
+}
