@@ -26,10 +26,11 @@ enum {
     MAX_TENSORS = 65536,
     MAX_KEY_BYTES = 256,
     MAX_NAME_BYTES = 64,
-    MAX_ARRAY = 1 << 21, /* merges; the vocabulary's own limit is checked by the tokenizer */
+    MAX_ARRAY = 1 << 21,   /* merges; the vocabulary's own limit is checked by the tokenizer */
     MIN_VALUE_BYTES = 13,  /* key length, kind, one byte */
     MIN_TENSOR_BYTES = 32, /* name length, n_dims, one dim, type, offset */
     READ_STEP = 4 << 20,
+    MAX_SHOWN_PATH = 200, /* in messages */
 };
 #define MAX_STRING_BYTES (16u << 20)
 #define MAX_DIM (1ll << 40)
@@ -51,8 +52,8 @@ struct reader {
     struct span span;
     const char *path;
     struct err *err;
-    size_t names_bytes;  /* needed for all names */
-    size_t n_strings;    /* needed for all string values */
+    size_t names_bytes; /* needed for all names */
+    size_t n_strings;   /* needed for all string values */
 };
 
 static bool fail_at(struct reader *r, uint64_t at, const char *format, ...)
@@ -64,8 +65,8 @@ static bool fail_at(struct reader *r, uint64_t at, const char *format, ...) {
     va_start(args, format);
     vsnprintf(what, sizeof what, format, args);
     va_end(args);
-    return err_set(r->err, ERR_INPUT, "model: %s at byte %llu: %s", r->path,
-                   (unsigned long long)at, what);
+    return err_set(r->err, ERR_INPUT, "model: %s at byte %llu: %s", r->path, (unsigned long long)at,
+                   what);
 }
 
 static bool truncated(struct reader *r, const char *what) {
@@ -73,6 +74,14 @@ static bool truncated(struct reader *r, const char *what) {
                    "the file ends inside %s that starts at byte %llu. The file is cut short; "
                    "download it again",
                    what, (unsigned long long)r->span.at);
+}
+
+/* A count that the bytes left cannot hold, found before anything is allocated for it. */
+static bool cut_short(struct reader *r, uint64_t count, const char *what) {
+    return fail_at(r, r->span.size,
+                   "the file ends inside the %llu %s that start at byte %llu. The file is cut "
+                   "short; download it again",
+                   (unsigned long long)count, what, (unsigned long long)r->span.at);
 }
 
 static bool read_u32(struct reader *r, uint32_t *out, const char *what) {
@@ -97,14 +106,14 @@ static bool read_string(struct reader *r, struct gguf_string *out, uint64_t max,
 /* ---- values ---- */
 
 static const uint8_t kind_bytes[GGUF_KIND_COUNT] = {
-    [GGUF_U8] = 1,  [GGUF_I8] = 1,  [GGUF_U16] = 2, [GGUF_I16] = 2, [GGUF_U32] = 4,
-    [GGUF_I32] = 4, [GGUF_F32] = 4, [GGUF_BOOL] = 1, [GGUF_U64] = 8, [GGUF_I64] = 8,
-    [GGUF_F64] = 8,
+    [GGUF_U8] = 1,  [GGUF_I8] = 1,   [GGUF_U16] = 2, [GGUF_I16] = 2, [GGUF_U32] = 4, [GGUF_I32] = 4,
+    [GGUF_F32] = 4, [GGUF_BOOL] = 1, [GGUF_U64] = 8, [GGUF_I64] = 8, [GGUF_F64] = 8,
 };
 
 const char *gguf_kind_name(enum gguf_kind kind) {
     static const char *const names[GGUF_KIND_COUNT] = {
-        "u8", "i8", "u16", "i16", "u32", "i32", "f32", "bool", "string", "array", "u64", "i64", "f64",
+        "u8",   "i8",     "u16",   "i16", "u32", "i32", "f32",
+        "bool", "string", "array", "u64", "i64", "f64",
     };
     return (unsigned)kind < GGUF_KIND_COUNT ? names[kind] : "unknown";
 }
@@ -149,7 +158,8 @@ static bool read_value(struct reader *r, struct gguf_value *v, struct gguf_strin
     r->names_bytes += key->size + 1;
     uint32_t kind = 0, element = 0;
     if (!read_kind(r, &kind, name, "the kind of a value")) return false;
-    *v = (struct gguf_value){.kind = (enum gguf_kind)kind, .element = (enum gguf_kind)kind, .count = 1};
+    *v = (struct gguf_value){
+        .kind = (enum gguf_kind)kind, .element = (enum gguf_kind)kind, .count = 1};
     if (kind == GGUF_ARRAY) {
         at = r->span.at;
         if (!read_kind(r, &element, name, "the element kind of an array")) return false;
@@ -159,11 +169,11 @@ static bool read_value(struct reader *r, struct gguf_value *v, struct gguf_strin
         at = r->span.at;
         if (!read_u64(r, &v->count, "the length of an array")) return false;
         uint64_t least = element == GGUF_STRING ? 8 : kind_bytes[element];
-        if (v->count > MAX_ARRAY || v->count > span_left(&r->span) / least) {
-            return fail_at(r, at, "key \"%s\": an array of %llu elements, allowed 0..%d and what %llu "
-                           "bytes left can hold. " DAMAGED, name, (unsigned long long)v->count,
-                           MAX_ARRAY, (unsigned long long)span_left(&r->span));
+        if (v->count > MAX_ARRAY) {
+            return fail_at(r, at, "key \"%s\": an array of %llu elements, allowed 0..%d. " DAMAGED,
+                           name, (unsigned long long)v->count, MAX_ARRAY);
         }
+        if (v->count > span_left(&r->span) / least) return cut_short(r, v->count, "elements");
         v->element = (enum gguf_kind)element;
     }
     v->data = r->span.data + r->span.at;
@@ -180,14 +190,15 @@ static bool read_dims(struct reader *r, struct gguf_tensor *t, const char *name)
         return fail_at(r, at, "tensor \"%s\": %u dimensions, allowed 1..4. " DAMAGED, name, n_dims);
     }
     t->n_dims = (int)n_dims;
-    for (int i = 0; i < 4; i++) t->dims[i] = 1;
+    for (int i = 0; i < 4; i++)
+        t->dims[i] = 1;
     for (uint32_t i = 0; i < n_dims; i++) {
         at = r->span.at;
         uint64_t dim = 0;
         if (!read_u64(r, &dim, "a tensor's dimensions")) return false;
         if (dim < 1 || dim > (uint64_t)MAX_DIM) {
-            return fail_at(r, at, "tensor \"%s\": dimension %u is %llu, allowed 1..2^40. " DAMAGED, name,
-                           i, (unsigned long long)dim);
+            return fail_at(r, at, "tensor \"%s\": dimension %u is %llu, allowed 1..2^40. " DAMAGED,
+                           name, i, (unsigned long long)dim);
         }
         t->dims[i] = (int64_t)dim;
     }
@@ -201,25 +212,30 @@ static bool read_type(struct reader *r, struct gguf_tensor *t, const char *name)
     const struct tensor_type_info *info = tensor_type_info(type);
     if (info == NULL) {
         const char *known = tensor_type_known_name(type);
-        return fail_at(r, at, "tensor \"%s\": type %u (%s) is not supported by this build; supported: %s. "
-                       "Convert the model to one of these", name, type,
-                       known != NULL ? known : "unknown", tensor_type_list());
+        return fail_at(r, at,
+                       "tensor \"%s\": type %u (%s) is not supported by this build; supported: %s. "
+                       "Convert the model to one of these",
+                       name, type, known != NULL ? known : "unknown", tensor_type_list());
     }
     t->type = (enum tensor_type)type;
     if (t->dims[0] % info->block_values != 0) {
-        return fail_at(r, at, "tensor \"%s\": rows of %lld values, allowed multiples of %d for %s. " DAMAGED,
-                       name, (long long)t->dims[0], info->block_values, info->name);
+        return fail_at(
+            r, at, "tensor \"%s\": rows of %lld values, allowed multiples of %d for %s. " DAMAGED,
+            name, (long long)t->dims[0], info->block_values, info->name);
     }
     uint64_t blocks = (uint64_t)(t->dims[0] / info->block_values);
     bool fits = true;
-    for (int i = 1; i < 4; i++) fits = fits && size_mul(blocks, (uint64_t)t->dims[i], &blocks);
+    for (int i = 1; i < 4; i++)
+        fits = fits && size_mul(blocks, (uint64_t)t->dims[i], &blocks);
     uint64_t values;
     fits = fits && size_mul(blocks, (uint64_t)info->block_bytes, &t->bytes) &&
            size_mul(blocks, (uint64_t)info->block_values, &values) && values <= INT64_MAX;
     if (!fits) {
-        return fail_at(r, at, "tensor \"%s\": shape [%lld, %lld, %lld, %lld] holds more than 2^63 values "
-                       "or bytes. " DAMAGED, name, (long long)t->dims[0], (long long)t->dims[1],
-                       (long long)t->dims[2], (long long)t->dims[3]);
+        return fail_at(r, at,
+                       "tensor \"%s\": shape [%lld, %lld, %lld, %lld] holds more than 2^63 values "
+                       "or bytes. " DAMAGED,
+                       name, (long long)t->dims[0], (long long)t->dims[1], (long long)t->dims[2],
+                       (long long)t->dims[3]);
     }
     return true;
 }
@@ -242,13 +258,15 @@ static bool read_tensor(struct reader *r, struct gguf_tensor *t, struct gguf_str
 
 static uint64_t hash_name(const char *name) {
     uint64_t h = 1469598103934665603ull; /* FNV-1a */
-    for (; *name != '\0'; name++) h = (h ^ (uint8_t)*name) * 1099511628211ull;
+    for (; *name != '\0'; name++)
+        h = (h ^ (uint8_t)*name) * 1099511628211ull;
     return h ^ h >> 29;
 }
 
 static bool name_table_init(struct name_table *table, size_t n) {
     size_t size = 16;
-    while (size < 2 * n) size *= 2;
+    while (size < 2 * n)
+        size *= 2;
     table->slots = mem_new_array(size, sizeof *table->slots);
     table->mask = size - 1;
     return table->slots != NULL;
@@ -296,31 +314,37 @@ static bool read_header(struct reader *r, struct gguf *file, uint64_t *n_tensors
                         uint64_t *n_values) {
     uint8_t magic[4] = {0};
     if (r->span.size == 0) {
-        return err_set(r->err, ERR_INPUT, "model: %s: the file is empty. Download it again", r->path);
+        return fail_at(r, 0, "the file is empty. Download it again");
     }
     if (!span_read(&r->span, magic, 4)) return truncated(r, "the magic number");
     if (memcmp(magic, "GGUF", 4) != 0) {
-        return fail_at(r, 0, "starts with %02x %02x %02x %02x, a GGUF file starts with \"GGUF\". Name a GGUF model",
-                       magic[0], magic[1], magic[2], magic[3]);
+        return fail_at(
+            r, 0,
+            "starts with %02x %02x %02x %02x, a GGUF file starts with \"GGUF\". Name a GGUF model",
+            magic[0], magic[1], magic[2], magic[3]);
     }
     if (!read_u32(r, &file->version, "the version")) return false;
     if (file->version != 2 && file->version != 3) {
         bool swapped = (file->version & 0xffff) == 0 && file->version != 0;
-        return fail_at(r, 4, "version %u%s, allowed 2 and 3. Convert the model again with a present converter",
-                       file->version, swapped ? " (the file is big-endian)" : "");
+        return fail_at(
+            r, 4, "version %u%s, allowed 2 and 3. Convert the model again with a present converter",
+            file->version, swapped ? " (the file is big-endian)" : "");
     }
     uint64_t at = r->span.at;
     if (!read_u64(r, n_tensors, "the number of tensors")) return false;
-    if (*n_tensors > MAX_TENSORS || *n_tensors > span_left(&r->span) / MIN_TENSOR_BYTES) {
-        return fail_at(r, at, "%llu tensors, allowed 0..%d and what %llu bytes left can hold. " DAMAGED,
-                       (unsigned long long)*n_tensors, MAX_TENSORS, (unsigned long long)span_left(&r->span));
+    if (*n_tensors > MAX_TENSORS) {
+        return fail_at(r, at, "%llu tensors, allowed 0..%d. " DAMAGED,
+                       (unsigned long long)*n_tensors, MAX_TENSORS);
     }
     at = r->span.at;
     if (!read_u64(r, n_values, "the number of keys")) return false;
-    if (*n_values > MAX_VALUES || *n_values > span_left(&r->span) / MIN_VALUE_BYTES) {
-        return fail_at(r, at, "%llu keys, allowed 0..%d and what %llu bytes left can hold. " DAMAGED,
-                       (unsigned long long)*n_values, MAX_VALUES, (unsigned long long)span_left(&r->span));
+    if (*n_values > MAX_VALUES) {
+        return fail_at(r, at, "%llu keys, allowed 0..%d. " DAMAGED, (unsigned long long)*n_values,
+                       MAX_VALUES);
     }
+    const uint64_t left = span_left(&r->span);
+    if (*n_values > left / MIN_VALUE_BYTES) return cut_short(r, *n_values, "keys");
+    if (*n_tensors > left / MIN_TENSOR_BYTES) return cut_short(r, *n_tensors, "tensors");
     return true;
 }
 
@@ -330,15 +354,19 @@ static bool find_alignment(struct reader *r, struct gguf *file, const struct ggu
     file->alignment = 32;
     for (size_t i = 0; i < file->n_values; i++) {
         const struct gguf_value *v = &file->values[i];
-        if (keys[i].size != sizeof key - 1 || memcmp(keys[i].data, key, sizeof key - 1) != 0) continue;
+        if (keys[i].size != sizeof key - 1 || memcmp(keys[i].data, key, sizeof key - 1) != 0)
+            continue;
         uint64_t at = (uint64_t)(v->data - file->base);
         uint32_t value = 0;
         if (v->kind != GGUF_U32) {
-            return fail_at(r, at, "key \"%s\" is %s, u32 is required. " DAMAGED, key, gguf_kind_name(v->kind));
+            return fail_at(r, at, "key \"%s\" is %s, u32 is required. " DAMAGED, key,
+                           gguf_kind_name(v->kind));
         }
         memcpy(&value, v->data, sizeof value);
         if (value < 8 || value > 4096 || (value & (value - 1)) != 0) {
-            return fail_at(r, at, "key \"%s\" is %u, allowed powers of two from 8 to 4096. " DAMAGED, key, value);
+            return fail_at(r, at,
+                           "key \"%s\" is %u, allowed powers of two from 8 to 4096. " DAMAGED, key,
+                           value);
         }
         file->alignment = value;
     }
@@ -362,15 +390,18 @@ static bool place_tensors(struct reader *r, struct gguf *file) {
     for (size_t i = 0; good && i < file->n_tensors; i++) {
         struct gguf_tensor *t = &file->tensors[i];
         uint64_t place;
+        bool fits = size_add(file->data_offset, t->offset, &place);
         if (t->offset % file->alignment != 0) {
-            good = fail_at(r, t->offset, "tensor \"%s\": offset %llu, allowed multiples of %llu. " DAMAGED, t->name,
-                           (unsigned long long)t->offset, (unsigned long long)file->alignment);
-        } else if (!size_add(file->data_offset, t->offset, &place) ||
-                   !size_inside(place, t->bytes, file->size)) {
-            good = fail_at(r, file->size, "tensor \"%s\" needs %llu bytes from byte %llu + %llu, the file ends "
-                           "before that. The file is cut short; download it again", t->name,
-                           (unsigned long long)t->bytes, (unsigned long long)file->data_offset,
-                           (unsigned long long)t->offset);
+            good =
+                fail_at(r, fits ? place : file->size,
+                        "tensor \"%s\": offset %llu, allowed multiples of %llu. " DAMAGED, t->name,
+                        (unsigned long long)t->offset, (unsigned long long)file->alignment);
+        } else if (!fits || !size_inside(place, t->bytes, file->size)) {
+            good = fail_at(r, file->size,
+                           "tensor \"%s\" needs %llu bytes from byte %llu + %llu, the file ends "
+                           "before that. The file is cut short; download it again",
+                           t->name, (unsigned long long)t->bytes,
+                           (unsigned long long)file->data_offset, (unsigned long long)t->offset);
         } else {
             t->offset = place;
             t->data = file->base + place;
@@ -381,8 +412,10 @@ static bool place_tensors(struct reader *r, struct gguf *file) {
     for (size_t i = 1; good && i < file->n_tensors; i++) {
         const struct gguf_tensor *before = order[i - 1], *t = order[i];
         if (before->offset + before->bytes > t->offset) {
-            good = fail_at(r, t->offset, "tensor \"%s\" overlaps tensor \"%s\" that ends at byte %llu. " DAMAGED,
-                           t->name, before->name, (unsigned long long)(before->offset + before->bytes));
+            good = fail_at(r, t->offset,
+                           "tensor \"%s\" overlaps tensor \"%s\" that ends at byte %llu. " DAMAGED,
+                           t->name, before->name,
+                           (unsigned long long)(before->offset + before->bytes));
         }
     }
     mem_free(order);
@@ -408,7 +441,8 @@ static bool index_names(struct reader *r, struct gguf *file, const struct gguf_s
         v->key = keep_name(&at, &keys[i]);
         uint32_t *slot = name_slot(&index->values, v->key, file->values, sizeof *v);
         if (*slot != 0) {
-            return fail_at(r, (uint64_t)(v->data - file->base), "key \"%s\" stands twice. " DAMAGED, v->key);
+            return fail_at(r, (uint64_t)((const uint8_t *)keys[i].data - file->base),
+                           "key \"%s\" stands twice, allowed once. " DAMAGED, v->key);
         }
         *slot = (uint32_t)i + 1;
         if (v->element == GGUF_STRING) {
@@ -420,7 +454,8 @@ static bool index_names(struct reader *r, struct gguf *file, const struct gguf_s
         t->name = keep_name(&at, &names[i]);
         uint32_t *slot = name_slot(&index->tensors, t->name, file->tensors, sizeof *t);
         if (*slot != 0) {
-            return fail_at(r, t->offset, "tensor \"%s\" stands twice. " DAMAGED, t->name);
+            return fail_at(r, (uint64_t)((const uint8_t *)names[i].data - file->base),
+                           "tensor \"%s\" stands twice, allowed once. " DAMAGED, t->name);
         }
         *slot = (uint32_t)i + 1;
     }
@@ -452,8 +487,9 @@ static bool parse(struct reader *r, struct gguf *file, struct gguf_string **keys
 }
 
 static bool parse_file(struct gguf *file, struct err *err) {
-    struct reader r = {
-        .span = {.data = file->base, .size = file->size}, .path = file->path, .err = err};
+    const size_t length = strlen(file->path); /* the end of a long path tells more than its start */
+    const char *path = length > MAX_SHOWN_PATH ? file->path + length - MAX_SHOWN_PATH : file->path;
+    struct reader r = {.span = {.data = file->base, .size = file->size}, .path = path, .err = err};
     struct gguf_string *keys = NULL, *names = NULL;
     bool good = parse(&r, file, &keys, &names);
     mem_free(keys);
@@ -477,9 +513,12 @@ static bool read_whole(int fd, struct gguf *file, const volatile int *cancel, st
         uint64_t left = file->size - done;
         ssize_t n = pread(fd, buffer + done, left < READ_STEP ? left : READ_STEP, (off_t)done);
         if (n < 0 && errno == EINTR) continue;
-        if (n < 0) return err_set_errno(err, errno, "model: %s at byte %llu", file->path, (unsigned long long)done);
+        if (n < 0)
+            return err_set_errno(err, errno, "model: %s at byte %llu", file->path,
+                                 (unsigned long long)done);
         if (n == 0) {
-            return err_set(err, ERR_INPUT, "model: %s: shrank to %llu bytes while it was read. Load it again",
+            return err_set(err, ERR_INPUT,
+                           "model: %s: shrank to %llu bytes while it was read. Load it again",
                            file->path, (unsigned long long)done);
         }
         done += (uint64_t)n;
@@ -492,7 +531,8 @@ static bool load_bytes(int fd, struct gguf *file, const struct gguf_options *opt
     struct stat info;
     if (fstat(fd, &info) != 0) return err_set_errno(err, errno, "model: %s", file->path);
     if (!S_ISREG(info.st_mode)) {
-        return err_set(err, ERR_INPUT, "model: %s: not a regular file. Name a GGUF file", file->path);
+        return err_set(err, ERR_INPUT, "model: %s: not a regular file. Name a GGUF file",
+                       file->path);
     }
     file->size = (uint64_t)info.st_size;
     file->device = (uint64_t)info.st_dev;
@@ -501,7 +541,8 @@ static bool load_bytes(int fd, struct gguf *file, const struct gguf_options *opt
     if (file->size == 0) return true; /* refused by the parser */
     if (!options->use_mmap) return read_whole(fd, file, options->cancel, err);
     void *map = mmap(NULL, file->size, PROT_READ, MAP_PRIVATE, fd, 0);
-    if (map == MAP_FAILED) return err_set_errno(err, errno, "model: %s: cannot be mapped", file->path);
+    if (map == MAP_FAILED)
+        return err_set_errno(err, errno, "model: %s: cannot be mapped", file->path);
     file->base = map;
     file->mapped = true;
     return true;
