@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* ---- GGUF bytes ---- */
 
@@ -439,8 +440,8 @@ static inline void tiny_run(struct tiny_model *m, const int32_t *tokens, int n, 
 static inline const char *tiny_path(const char *name) {
     static char path[512];
     const char *folder = getenv("TMPDIR");
-    snprintf(path, sizeof path, "%s/woolly-%s-%p.gguf", folder != NULL ? folder : "/tmp", name,
-             (void *)path);
+    snprintf(path, sizeof path, "%s/woolly-%s-%ld.gguf", folder != NULL ? folder : "/tmp", name,
+             (long)getpid());
     return path;
 }
 
