@@ -1,8 +1,9 @@
 /* json.h - strict JSON (RFC 8259) in, JSON out. cJSON does the work behind a strict scanner.
  *
  * Refused with the byte offset: trailing bytes, a BOM, bad UTF-8, raw control characters, lone
- * surrogates, 012, 1., 1e999, integers that a double does not hold, duplicate keys, nesting over
- * 64, files over 8 MiB, more than 10,000 keys, strings over 64 KiB (limits below). */
+ * surrogates, 012, 1., 1e999, integers that a double does not hold, nesting over 64, files over
+ * 8 MiB, more than 10,000 keys or 10^6 values, strings over 64 KiB (limits below). Stricter than
+ * the RFC asks: duplicate keys and "\u0000" are refused too. */
 #ifndef WOOLLY_BASE_JSON_H
 #define WOOLLY_BASE_JSON_H
 
@@ -19,6 +20,7 @@ struct json_limits {
     size_t max_bytes;
     int max_depth;
     int max_keys;
+    int max_values; /* of all kinds; each takes about 100 bytes */
     size_t max_string;
 };
 struct json_limits json_limits_default(void);

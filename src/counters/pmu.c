@@ -118,6 +118,6 @@ bool counters_available(const char *event, struct err *reason) {
     if (fd < 0) return refuse(event, errno, reason);
     close(fd);
     return err_set(reason, ERR_UNAVAILABLE,
-                   "'%.60s' could be counted here, but this version counts no hardware events yet",
+                   "'%.60s' could be counted here, but this version counts no performance events yet",
                    event);
 }

@@ -12,6 +12,7 @@
 #define STORE_CLASS "woolly.store.Store"
 #define DOCUMENT_CLASS "woolly.store.Document"
 #define MAX_LIMIT 1000000
+#define MAX_LIST 100000 /* metrics, limits and tags of one run */
 
 struct handle {
     struct store *store; /* NULL once closed */
@@ -23,14 +24,21 @@ static struct store *check_open(lua_State *L, int arg) {
     return handle->store;
 }
 
+/* A text without NUL bytes: what follows one would be lost silently. */
+static const char *check_text(lua_State *L, int arg) {
+    size_t size = 0;
+    const char *text = luaL_checklstring(L, arg, &size);
+    luaL_argcheck(L, strlen(text) == size, arg, "a NUL byte in the text");
+    return text;
+}
+
 /* store.open(url [, options]) -> Store | nil, message, code */
 static int l_open(lua_State *L) {
     struct open_options {
         bool read_only;
     } options = {.read_only = false};
     static const struct opt_spec spec[] = {OPT_BOOL(open_options, read_only), OPT_END};
-    const char *url = luaL_checkstring(L, 1);
-    luaL_argcheck(L, strlen(url) == lua_rawlen(L, 1), 1, "a NUL byte in the name");
+    const char *url = check_text(L, 1);
     host_read_options(L, 2, spec, &options);
     struct handle *handle = lua_newuserdatauv(L, sizeof *handle, 0);
     handle->store = NULL;
@@ -69,12 +77,34 @@ static const char *text_field(lua_State *L, int index, const char *name, bool re
     lua_pushstring(L, name);
     lua_rawget(L, index);
     int type = lua_type(L, -1);
-    if (type == LUA_TSTRING) return lua_tostring(L, -1);
+    if (type == LUA_TSTRING) {
+        const char *text = lua_tostring(L, -1);
+        if (strlen(text) != lua_rawlen(L, -1)) luaL_error(L, "store: report: %s holds a NUL byte", name);
+        return text;
+    }
     bool absent = type == LUA_TNIL || type == LUA_TLIGHTUSERDATA;
     if (!absent || required) {
         luaL_error(L, "store: report: %s is a %s, a string is required", name, luaL_typename(L, -1));
     }
     return NULL;
+}
+
+/* Pushes element i of the list `name` at index, a table; returns its stack index. */
+static int element(lua_State *L, int index, const char *name, size_t i) {
+    lua_rawgeti(L, index, (lua_Integer)i + 1);
+    if (!lua_istable(L, -1)) {
+        luaL_error(L, "store: report: %s[%d] is a %s, a table is required", name, (int)i + 1,
+                   luaL_typename(L, -1));
+    }
+    return lua_gettop(L);
+}
+
+/* The length of the list `name` at index, and room on the stack for what is fetched from it. */
+static size_t check_list(lua_State *L, int index, const char *name) {
+    size_t n = lua_rawlen(L, index);
+    if (n > MAX_LIST) luaL_error(L, "store: report: %s has more than %d entries", name, MAX_LIST);
+    luaL_checkstack(L, (int)(6 * n) + 20, name);
+    return n;
 }
 
 /* Pushes table field `name`; 0 when it is absent and may be. */
@@ -104,21 +134,19 @@ static int64_t parse_utc(lua_State *L, const char *text) {
     int ms = 0, used = 0;
     int n = sscanf(text, "%4d-%2d-%2dT%2d:%2d:%2d.%3dZ%n", &tm.tm_year, &tm.tm_mon, &tm.tm_mday,
                    &tm.tm_hour, &tm.tm_min, &tm.tm_sec, &ms, &used);
-    if (n != 7 || text[used] != '\0') luaL_error(L, "store: report: run.started is no UTC time");
+    bool ok = n == 7 && text[used] == '\0' && tm.tm_year >= 1970 && tm.tm_year <= 2261;
+    if (!ok) luaL_error(L, "store: report: run.started is no UTC time of the years 1970 to 2261");
     tm.tm_year -= 1900;
     tm.tm_mon -= 1;
     return ((int64_t)timegm(&tm) * 1000 + ms) * 1000000;
 }
 
 static void read_sets(lua_State *L, int metrics, struct store_run *run) {
-    size_t n = lua_rawlen(L, metrics);
+    size_t n = check_list(L, metrics, "metrics");
     struct store_sample_set *sets = host_block(L, n, sizeof *sets);
     if (sets == NULL) luaL_error(L, "not enough memory");
-    luaL_checkstack(L, (int)(6 * n) + 20, "too many metrics");
     for (size_t i = 0; i < n; i++) {
-        lua_rawgeti(L, metrics, (lua_Integer)i + 1);
-        luaL_checktype(L, -1, LUA_TTABLE);
-        int metric = lua_gettop(L);
+        int metric = element(L, metrics, "metrics", i);
         sets[i].metric = text_field(L, metric, "name", true);
         sets[i].unit = text_field(L, metric, "unit", true);
         sets[i].reason = text_field(L, metric, "reason", false);
@@ -136,14 +164,11 @@ static void read_verdicts(lua_State *L, int gate, struct store_run *run) {
     const char *name = text_field(L, gate, "name", true);
     run->verdict = text_field(L, gate, "verdict", true);
     int limits = table_field(L, gate, "limits", true);
-    size_t n = lua_rawlen(L, limits);
+    size_t n = check_list(L, limits, "gate.limits");
     struct store_verdict *verdicts = host_block(L, n, sizeof *verdicts);
     if (verdicts == NULL) luaL_error(L, "not enough memory");
-    luaL_checkstack(L, (int)(6 * n) + 20, "too many limits");
     for (size_t i = 0; i < n; i++) {
-        lua_rawgeti(L, limits, (lua_Integer)i + 1);
-        luaL_checktype(L, -1, LUA_TTABLE);
-        int limit = lua_gettop(L);
+        int limit = element(L, limits, "gate.limits", i);
         verdicts[i].gate = name;
         verdicts[i].metric = text_field(L, limit, "metric", true);
         verdicts[i].bound = text_field(L, limit, "bound", true);
@@ -300,7 +325,7 @@ static int l_document_close(lua_State *L) {
 /* Store:report(which) -> table | nil, message, code */
 static int l_report(lua_State *L) {
     struct store *store = check_open(L, 1);
-    const char *which = luaL_checkstring(L, 2);
+    const char *which = check_text(L, 2);
     char **text = host_adopt(L);
     struct json **slot = lua_newuserdatauv(L, sizeof *slot, 0);
     *slot = NULL;
@@ -312,6 +337,8 @@ static int l_report(lua_State *L) {
     struct json_limits limits = json_limits_default();
     limits.max_bytes = 1u << 30; /* ours, as long as many samples made it */
     limits.max_keys = 1000000;
+    limits.max_values = 100000000;
+    limits.max_string = 16u << 20;
     *slot = json_parse(*text, strlen(*text), "stored report", &limits, &err);
     if (*slot == NULL) return host_push_fail(L, &err);
     host_push_json(L, *slot);
@@ -321,7 +348,7 @@ static int l_report(lua_State *L) {
 /* Store:pin(name, which) -> true | nil, message, code */
 static int l_pin(lua_State *L) {
     struct store *store = check_open(L, 1);
-    const char *name = luaL_checkstring(L, 2), *which = luaL_checkstring(L, 3);
+    const char *name = check_text(L, 2), *which = check_text(L, 3);
     struct err err;
     return host_push_result(L, store_pin(store, name, which, &err), &err);
 }
@@ -329,8 +356,7 @@ static int l_pin(lua_State *L) {
 /* Store:tag(which, key, value) -> true | nil, message, code */
 static int l_tag(lua_State *L) {
     struct store *store = check_open(L, 1);
-    const char *which = luaL_checkstring(L, 2), *key = luaL_checkstring(L, 3);
-    const char *value = luaL_checkstring(L, 4);
+    const char *which = check_text(L, 2), *key = check_text(L, 3), *value = check_text(L, 4);
     struct err err;
     return host_push_result(L, store_tag_run(store, which, key, value, &err), &err);
 }
