@@ -134,30 +134,19 @@ end
 
 -- ---- errors ----
 
---- One line without control characters.
-local function one_line(value)
-  local ok, message = pcall(tostring, value)
-  if not ok then message = "(an error of type " .. type(value) .. ")" end
-  return (message:gsub("[\r\n]+%s*", " "):gsub("[%c\127]", "?"))
-end
-
--- Errors in our own modules are bugs of ours; those of scripts are bad input.
-local function status_of(value)
-  if failure.is(value) then
-    return value.code == "check" and 1 or failure.status(value.code)
-  end
-  return tostring(value):match("^woolly[/.]") and 5 or 3
-end
-
---- The --json file tells of a failure too.
-local function write_failure(argv, message, status)
+--- One line for people; the --json file tells of it too, unless it holds a report.
+local function fail(argv, message, status, reported)
+  process().stderr("woolly: " .. message .. "\n")
+  if reported then return status end
   local path
   for i, word in ipairs(argv) do
     path = word:match("^%-%-json=(.+)$") or word == "--json" and argv[i + 1] or path
   end
-  if not path then return end
-  local document = { schema = "woolly-error/1", error = message, status = status }
-  pcall(process().write_file, path, require("woolly.json").encode(document) .. "\n")
+  if path then
+    local document = { schema = "woolly-error/1", error = message, status = status }
+    pcall(process().write_file, path, require("woolly.json").encode(document) .. "\n")
+  end
+  return status
 end
 
 ---@param argv string[]   [0] the program, [1] .. the words
@@ -166,16 +155,19 @@ function cli.main(argv)
   local traced = process().env "WOOLLY_TRACE" == "1"
   local function call(...)
     if not traced then return main(...) end
-    local ok, result = xpcall(main, function(value)
+    local results = table.pack(xpcall(main, function(value)
       if failure.is(value) then return value end
       return debug.traceback(tostring(value), 2)
-    end, ...)
-    if not ok then error(result, 0) end
-    return result
+    end, ...))
+    if not results[1] then error(results[2], 0) end
+    return table.unpack(results, 2, results.n)
   end
-  local ok, value, reason = process().guard(call, argv)
-  if ok then return value end
-  local message, status = one_line(value), status_of(value)
+  local ok, value, reason, reported = process().guard(call, argv)
+  if ok then
+    if reason then return fail(argv, reason, value, reported) end -- status, message
+    return value
+  end
+  local message, status = failure.describe(value)
   if traced and not failure.is(value) then message = tostring(value) end
   if reason == "memory" then error(value, 0) end
   if reason == "interrupted" or failure.is(value) and value.code == "cancelled"
@@ -183,12 +175,8 @@ function cli.main(argv)
     message, status = "interrupted", 128 + (process().signal() or 2)
   elseif reason == "timeout" then
     status = 3
-  elseif status == 5 then
-    message = message .. " (a bug of woolly-lua; WOOLLY_TRACE=1 shows where)"
   end
-  process().stderr("woolly: " .. message .. "\n")
-  write_failure(argv, message, status)
-  return status
+  return fail(argv, message, status)
 end
 
 return cli

@@ -104,8 +104,8 @@ end
 --- Heap bytes alive in C, exactly: what the allocator seam counts less what the Lua state holds.
 ---@return integer
 function common.live_bytes()
-  local live = counters.read().live_bytes
-  return live - math.tointeger(collectgarbage("count") * 1024)
+  local now = counters.read()
+  return now.live_bytes - now.script_bytes
 end
 
 --- What a tool found: JSON to p.json ("-" is standard output, then alone), else the text.

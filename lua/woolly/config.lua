@@ -24,6 +24,15 @@ local TESTS <const> = {
   stability = { "enabled", "detect_memory_leaks" },
 }
 
+-- Decoded arrays carry a metatable, objects none.
+local function is_object(value)
+  return type(value) == "table" and getmetatable(value) == nil
+end
+
+local function kind_of(value)
+  return type(value) == "table" and "array" or type(value)
+end
+
 --- Checks and converts.
 ---@param document any        decoded JSON
 ---@param where string        file name, for messages
@@ -35,8 +44,8 @@ function config.read(document, where)
     if #problems >= MAX_PROBLEMS then return end
     problems[#problems + 1] = where .. " " .. string.format(...)
   end
-  if type(document) ~= "table" then
-    problem("found %s, an object is required", type(document))
+  if not is_object(document) then
+    problem("found %s, an object is required", kind_of(document))
     return nil, problems
   end
   for _, key in ipairs(suggest.keys(document)) do
@@ -57,15 +66,15 @@ end
 --- tests { name { flag: boolean } }
 function config.check_tests(tests, problem)
   if tests == nil then return end
-  if type(tests) ~= "table" then
-    return problem("tests: found %s, an object is required", type(tests))
+  if not is_object(tests) then
+    return problem("tests: found %s, an object is required", kind_of(tests))
   end
   for _, name in ipairs(suggest.keys(tests)) do
     local flags = TESTS[name]
     if not flags then
       problem("tests.%s: unknown test%s", name, suggest.hint(name, suggest.keys(TESTS)))
-    elseif type(tests[name]) ~= "table" then
-      problem("tests.%s: found %s, an object is required", name, type(tests[name]))
+    elseif not is_object(tests[name]) then
+      problem("tests.%s: found %s, an object is required", name, kind_of(tests[name]))
     else
       local known = {}
       for _, flag in ipairs(flags) do known[flag] = true end
@@ -95,8 +104,8 @@ end
 ---@return table<string, woolly.Limit>?
 function config.read_limits(gates, problem)
   if gates == nil then return nil end
-  if type(gates) ~= "table" then
-    return problem("performance_gates: found %s, an object is required", type(gates))
+  if not is_object(gates) then
+    return problem("performance_gates: found %s, an object is required", kind_of(gates))
   end
   local limits = {}
   for _, key in ipairs(suggest.keys(gates)) do

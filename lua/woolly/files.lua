@@ -4,6 +4,7 @@ local failure = require "woolly.failure"
 local gate    = require "woolly.gate"
 local strict  = require "woolly.strict"
 local suggest = require "woolly.suggest"
+local woolly  = require "woolly"
 
 local files = {}
 
@@ -89,6 +90,7 @@ function files.load_script(path, ...)
   if source:sub(1, 1) == "#" then source = source:gsub("^[^\n]*", "", 1) end
   local chunk, message = load(source, "@" .. path, "t", strict.environment(path))
   if not chunk then failure.raise(message) end
+  woolly.script = path -- for messages of what it declares
   return chunk(...)
 end
 

@@ -223,7 +223,7 @@ end
 function gate.judge(g, measured, options)
   options = options or {}
   local verdicts, worst = {}, "pass"
-  for _, name in ipairs(suggest.keys(g.limits)) do
+  for _, name in ipairs(metrics.sort(suggest.keys(g.limits))) do
     local limit, metric = g.limits[name], metrics.find(name)
     for _, bound in ipairs { "min", "max", "equals" } do
       local value = limit[bound]

@@ -37,8 +37,7 @@ local function gate_lines(lines, file)
   lines[#lines + 1] = string.format("Gate %s (%s)", file.name, file.path)
   local names = {}
   for name in pairs(file.gate.limits) do names[#names + 1] = name end
-  table.sort(names)
-  for _, name in ipairs(names) do
+  for _, name in ipairs(metrics.sort(names)) do
     local limit = file.gate.limits[name]
     for _, bound in ipairs(BOUNDS) do
       if limit[bound[1]] ~= nil then

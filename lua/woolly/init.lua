@@ -16,29 +16,34 @@ local PHASE_KEYS <const> = { about = "string", help = "string", title = "string"
 local TOOL_KEYS <const> = { about = "string", help = "string", params = "table",
                             arguments = "string", model = "boolean", run = "function" }
 
+-- The caller's line is gone: `return woolly.scenario {...}` is a tail call. The file is known.
+local function refuse(format, ...)
+  error((woolly.script and woolly.script .. ": " or "") .. string.format(format, ...), 0)
+end
+
 local function declare(kind, definition, keys, required)
-  if type(definition) ~= "table" then error(kind .. ": a table is required", 3) end
+  if type(definition) ~= "table" then refuse("%s: a table is required", kind) end
   for key, value in pairs(definition) do
     local wanted = keys[key]
     if not wanted then
-      error(string.format("%s: unknown key '%s'%s", kind, tostring(key),
-                          suggest.hint(tostring(key), suggest.keys(keys))), 3)
+      refuse("%s: unknown key '%s'%s", kind, tostring(key),
+             suggest.hint(tostring(key), suggest.keys(keys)))
     end
     local found = type(value)
     if wanted == "model" then
       if found ~= "string" and value ~= false then
-        error(string.format("%s: %s is a %s, a string or false is required", kind, key, found), 3)
+        refuse("%s: %s is a %s, a string or false is required", kind, key, found)
       end
     elseif found ~= wanted then
-      error(string.format("%s: %s is a %s, a %s is required", kind, key, found, wanted), 3)
+      refuse("%s: %s is a %s, a %s is required", kind, key, found, wanted)
     end
   end
   for _, key in ipairs(required) do
-    if definition[key] == nil then error(string.format("%s: %s is required", kind, key), 3) end
+    if definition[key] == nil then refuse("%s: %s is required", kind, key) end
   end
   for name, param in pairs(definition.params or {}) do
     if type(param) ~= "table" or type(param.help) ~= "string" then
-      error(string.format("%s: params.%s: a table with help is required", kind, tostring(name)), 3)
+      refuse("%s: params.%s: a table with help is required", kind, tostring(name))
     end
   end
   return setmetatable(definition, { __name = "woolly." .. kind, kind = kind })

@@ -18,21 +18,27 @@ end
 ---@param g table
 ---@param is_known fun(metric: string): boolean
 ---@return table gate
----@return integer left_out   limits that are about other metrics
+---@return integer? left_out   limits that are about other metrics, when there are any
 function judging.part(g, is_known)
   local limits, left_out = {}, 0
   for name, limit in pairs(g.limits) do
-    if is_known(name) then limits[name] = limit else left_out = left_out + 1 end
+    if is_known(name) then
+      limits[name] = limit
+    else
+      left_out = left_out + (limit.min and 1 or 0) + (limit.max and 1 or 0)
+        + (limit.equals ~= nil and 1 or 0)
+    end
   end
-  return { title = g.title, limits = limits, targets = g.targets }, left_out
+  return { title = g.title, limits = limits, targets = g.targets }, left_out > 0 and left_out or nil
 end
 
 --- Judges document by gate g, sets document.gate.
 ---@param document table
 ---@param name string
 ---@param g table
+---@param left_out? integer   limits that judging.part left out
 ---@return string verdict
-function judging.apply(document, name, g)
+function judging.apply(document, name, g, left_out)
   local judged = gate.judge(g, report.measured(document))
   local checks = document.checks or {}
   local last = checks[#checks] -- the first check that fails is the last one made
@@ -45,7 +51,7 @@ function judging.apply(document, name, g)
       return limit.verdict == "pass" or limit.verdict == "inconclusive"
     end)
   end
-  report.set_gate(document, name, g, judged)
+  report.set_gate(document, name, g, judged, left_out)
   return judged.verdict
 end
 

@@ -128,6 +128,22 @@ metrics.aliases = {
   stability_hours = "stability_test_hours",
 }
 
+local place = {}
+for i, name in ipairs(metrics.order) do place[name] = i end
+
+--- Names of metrics or aliases in the order of this file.
+---@param names string[]   sorted in place
+---@return string[] names
+function metrics.sort(names)
+  table.sort(names, function(a, b)
+    local x, y = metrics.find(a), metrics.find(b)
+    local i, j = x and place[x.name] or math.huge, y and place[y.name] or math.huge
+    if i ~= j then return i < j end
+    return a < b
+  end)
+  return names
+end
+
 --- The metric of that name or alias.
 ---@param name string
 ---@return woolly.Metric?

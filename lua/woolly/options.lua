@@ -36,7 +36,8 @@ options.scenario = {
     help = "repeat for at least so many seconds" },
   { name = "timeout", type = "number", value = "S", least = 0.01, most = 1e7,
     help = "stop after so many seconds, keeping what was measured" },
-  { name = "seed", type = "integer", value = "N", default = 1, least = 0, most = 1 << 53, help = "seed of everything random" },
+  { name = "seed", type = "integer", value = "N", default = 1, least = 0, most = 1 << 53,
+    help = "seed of everything random" },
   { name = "save", type = "string", value = "FILE.json", help = "keep the report as a baseline" },
   { name = "compare", type = "string", value = "FILE|RUN",
     help = "compare with a saved report or a stored run" },
@@ -129,8 +130,10 @@ local function unknown(name, by_name)
   if LATER[name] then
     failure.raise(string.format("--%s: not in this version. Run without it", name))
   end
+  local names = {}
+  for known in pairs(by_name) do names[#names + 1] = "--" .. known end
   failure.raise(string.format("unknown option --%s%s. --help lists the options", name,
-                              suggest.hint(name, suggest.keys(by_name))))
+                              suggest.hint("--" .. name, names)))
 end
 
 --- Reads the words behind the script's name.

@@ -201,7 +201,7 @@ function plan.describe(made)
   if made.gate then
     local names = {}
     for metric in pairs(made.gate.gate.limits) do names[#names + 1] = metric end
-    table.sort(names)
+    metrics.sort(names)
     add("%s (%s): %s", "gate", made.gate.name, made.gate.path, table.concat(names, ", "))
   end
   add("%s", "store", made.store or "none")

@@ -152,22 +152,19 @@ end
 
 -- ---- the end of a run ----
 
---- Why it stopped early: message and exit status. nil, nil when it did not.
-local function ending(ok, value, reason, seconds)
+--- Why it stopped early: message and exit status.
+local function ending(value, reason, seconds)
   local process = require "woolly.process"
-  if ok then return nil end
   local code = failure.is(value) and value.code
   if reason == "interrupted" or code == "cancelled" and process.interrupted() then
     process.interrupted() -- acknowledged: the report is still to be written
     return "interrupted", 128 + (process.signal() or 2)
   elseif reason == "timeout" or code == "cancelled" then
     return string.format("stopped after %g s (--timeout)", seconds or 0), 3
-  elseif code == "check" then
-    return value.message, 1
-  elseif code then
-    return value.message, failure.status(code)
+  elseif reason == "memory" then
+    return "out of memory: --memory-mb N in front of the script's name raises the cap", 4
   end
-  return value, nil, reason -- an error of the script or of ours: the command line tells which
+  return failure.describe(value)
 end
 
 local function write_json(path, document)
@@ -197,7 +194,9 @@ local function conclude(plan, run, keep, early_status)
     order = run.recorder.order, measured = run.recorder.measured, checks = run.check.lines,
     notes = run.notes, status = 0,
   })
-  if plan.gate then judging.apply(document, plan.gate.name, plan.gate.gate) end
+  if plan.gate then
+    judging.apply(document, plan.gate.name, plan.gate.gate, plan.gate.left_out)
+  end
   local status = early_status or judging.status(document)
   local lines, why_not
   if plan.baseline then
@@ -213,9 +212,9 @@ local function conclude(plan, run, keep, early_status)
   end
   if values.json == "-" then return status end
   io.write(text.render(document, { color = use_color(), kept = kept }))
-  if plan.gate and (plan.gate.left_out or 0) > 0 then
-    io.write(string.format("%d limits of gate %s are about other scenarios; %s.lua measures them\n",
-                           plan.gate.left_out, plan.gate.name, plan.gate.name))
+  if plan.gate and plan.gate.left_out then
+    io.write(string.format("the other limits of gate %s are about other tests: %s.lua runs them "
+                           .. "all\n", plan.gate.name, plan.gate.name))
   end
   if plan.baseline then
     io.write("compared with ", values.compare, why_not and ": cannot: " .. why_not .. "\n" or "\n",
@@ -229,9 +228,11 @@ local function accelerate()
   require("woolly.stats").accelerate(require "woolly.numeric")
 end
 
---- Measures by a plan (see plan.lua) and returns the exit status.
+--- Measures by a plan (see plan.lua).
 ---@param plan woolly.Plan
----@return integer
+---@return integer status
+---@return string? message    why it ended early
+---@return boolean? reported  it ended early, and what was measured is in the report
 function runner.run(plan)
   local process = require "woolly.process"
   accelerate()
@@ -252,16 +253,11 @@ function runner.run(plan)
   end)
   process.deadline(0)
   collectgarbage("restart")
-  local message, status, unknown = ending(ok, value, reason, plan.values.timeout)
-  local anything = run and (#run.recorder.order > 0 or #run.check.lines > 0)
   if ok then return conclude(plan, run, keep, nil) end
-  if anything then conclude(plan, run, keep, status or 3) end
-  if status then
-    process.stderr(string.format("woolly: %s\n", message))
-    return status
-  end
-  if unknown == "memory" then failure.raise(tostring(message), "environment") end
-  return error(message, 0)
+  local message, status = ending(value, reason, plan.values.timeout)
+  local anything = run and (#run.recorder.order > 0 or #run.check.lines > 0) or false
+  if anything then conclude(plan, run, keep, status) end
+  return status, message, anything
 end
 
 return runner

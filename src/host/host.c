@@ -126,6 +126,7 @@ static void *lua_memory(void *user, void *block, size_t old_size, size_t new_siz
     struct host *host = user;
     if (block == NULL) old_size = 0; /* then it is a type tag */
     if (new_size == 0) {
+        if (block != NULL) host->lua_usable -= (int64_t)mem_size(block);
         mem_free(block);
         host->lua_bytes -= old_size;
         return NULL;
@@ -134,13 +135,19 @@ static void *lua_memory(void *user, void *block, size_t old_size, size_t new_siz
         host->cap_hit = true;
         return NULL;
     }
+    int64_t before = block == NULL ? 0 : (int64_t)mem_size(block);
     void *moved = mem_realloc(block, new_size);
     if (moved == NULL) {
         if (new_size > old_size) return NULL;
         moved = block; /* shrinking never fails: the old block is large enough */
     }
     host->lua_bytes += new_size - old_size;
+    host->lua_usable += (int64_t)mem_size(moved) - before;
     return moved;
+}
+
+int64_t host_script_bytes(lua_State *L) {
+    return host_of(L)->lua_usable;
 }
 
 /* Reached only by an error outside every protected call, which would be our bug. */

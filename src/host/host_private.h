@@ -20,7 +20,8 @@ struct host {
     timer_t timer;
     bool has_timer;
 
-    size_t lua_bytes, lua_cap; /* of the Lua state's memory */
+    size_t lua_bytes, lua_cap; /* of the Lua state's memory, as Lua asked for it */
+    int64_t lua_usable;        /* the same as the allocator seam counts it */
     bool cap_hit;
     const char *lua_dir; /* --lua-dir, or NULL: the embedded modules */
 };

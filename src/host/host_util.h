@@ -19,6 +19,8 @@ struct host; /* private to host.c and host_stop.c */
 
 /* The one host of this state, kept in its extra space; coroutines share it. */
 struct host *host_of(lua_State *L);
+/* Heap bytes that the Lua state holds, as mem_live_bytes counts them. */
+int64_t host_script_bytes(lua_State *L);
 /* What long calls poll: nonzero after Ctrl-C, SIGTERM, a deadline, or a failed callback. */
 const volatile int *host_cancel(lua_State *L);
 /* The same for calls that saving and judging need: a stop that the script has acknowledged does not

@@ -29,15 +29,18 @@ static const struct {
 
 /* counters.read() -> table */
 static int l_read(lua_State *L) {
-    lua_createtable(L, 0, N_FIELDS); /* first, so that the readings do not count it later */
+    lua_createtable(L, 0, N_FIELDS + 1); /* first, so that the readings do not count it later */
     struct process_counters counters;
     process_counters_read(&counters);
+    int64_t script_bytes = host_script_bytes(L);
     for (size_t i = 0; i < N_FIELDS; i++) {
         int64_t value = *(const int64_t *)(const void *)((const char *)&counters + fields[i].offset);
         if (value < 0) continue; /* not readable here */
         lua_pushinteger(L, value);
         lua_setfield(L, -2, fields[i].name);
     }
+    lua_pushinteger(L, script_bytes);
+    lua_setfield(L, -2, "script_bytes");
     return 1;
 }
 

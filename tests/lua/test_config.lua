@@ -44,8 +44,10 @@ tap.test("J2: unknown keys name the nearest known one", function()
 end)
 
 tap.test("J5: wrong types and ranges, all in one go, at most 20", function()
-  local problems = refused({ phase = 1, tests = { inference_speed = { enabled = "yes" }, memory = 5 },
-    performance_gates = { min_tokens_per_second = "5", max_memory_mb = -1, max_latency_ms = false } },
+  local problems = refused({
+    phase = 1, tests = { inference_speed = { enabled = "yes" }, memory = 5 },
+    performance_gates = { min_tokens_per_second = "5", max_memory_mb = -1,
+                          max_latency_ms = false } },
     "phase", "tests.inference_speed.enabled", "Remove the quotes", "negative", "max_latency_ms")
   tap.equal(#problems, 6, table.concat(problems, "\n"))
   refused(limits { min_tokens_per_second = 5, max_tokens_per_second = 1 }, "above")

@@ -104,7 +104,7 @@ tap.test("a limit beyond the physical roof fails as unreachable", function()
   tap.contains(found.reason, "58")
 end)
 
-tap.test("the worst verdict of all limits is the gate's: fail, missing, inconclusive, pass", function()
+tap.test("the worst limit's verdict is the gate's: fail, missing, undecided, pass", function()
   local samples = { pass = SPREAD, fail = { 1, 1, 1, 1, 1 }, inconclusive = { 9, 9, 10, 11, 11 } }
   local names = { "tokens_per_second", "prefill_tokens_per_second" }
   local order = { fail = 1, missing = 2, inconclusive = 3, pass = 4 }

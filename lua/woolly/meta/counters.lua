@@ -4,8 +4,8 @@ error("for editors only")
 ---@class woolly.counters
 local counters = {}
 
---- Every field of struct process_counters (process_counters.h) by its name. A value that cannot be
---- read here is absent.
+--- Every field of struct process_counters (process_counters.h) by its name, and script_bytes: what
+--- of live_bytes the Lua state holds. A value that cannot be read here is absent.
 ---@return table<string, integer>
 function counters.read() end
 

@@ -60,9 +60,10 @@ end
 ---@param name string          gate name
 ---@param g table              the gate
 ---@param judged {verdict: string, limits: woolly.Verdict[]}
-function report.set_gate(document, name, g, judged)
+---@param left_out? integer   limits of the gate that were not judged: other scenarios'
+function report.set_gate(document, name, g, judged, left_out)
   document.gate = { name = name, title = g.title, verdict = judged.verdict, limits = judged.limits,
-                    targets = g.targets }
+                    targets = g.targets, left_out = left_out }
 end
 
 -- Keys that a reader may rely on, null when there is nothing to say.

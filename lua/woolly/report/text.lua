@@ -47,13 +47,23 @@ local function limit_text(limit, targets)
   return part
 end
 
+-- 110M, 8.2B, 260K parameters.
+local function size_text(n)
+  for _, unit in ipairs { { 1e9, "B" }, { 1e6, "M" }, { 1e3, "K" } } do
+    if n >= unit[1] then
+      return string.format(n < 10 * unit[1] and "%.1f%s" or "%.0f%s", n / unit[1], unit[2])
+    end
+  end
+  return tostring(n)
+end
+
 local function title_line(document)
   local run, model = document.run, document.model
   local right = { "target " .. clean(run.target) }
   if run.preset then right[1] = right[1] .. " " .. clean(run.preset) end
   if model then
-    right[#right + 1] = string.format("%s %.0fM %s", clean(model.arch or "?"),
-                                      (model.n_params or 0) / 1e6, clean(model.type or "?"))
+    right[#right + 1] = string.format("%s %s %s", clean(model.arch or "?"),
+                                      size_text(model.n_params or 0), clean(model.type or "?"))
   end
   if run.switches and run.switches.threads then
     local n = run.switches.threads
@@ -62,7 +72,7 @@ local function title_line(document)
   local machine = document.machine and document.machine.fingerprint
   if machine then right[#right + 1] = "machine " .. clean(machine):sub(1, 6) end
   local title = clean(run.title or run.scenario)
-  if document.gate and document.gate.title then
+  if document.gate and document.gate.title and not document.gate.left_out then
     title = string.format("%s: %s", clean(document.gate.name), clean(document.gate.title))
     title = title:gsub("^phase(%d)", "Phase %1")
   end
@@ -116,7 +126,11 @@ local function verdict_line(document)
   for _, limit in ipairs(g.limits) do
     if counts[limit.verdict] then counts[limit.verdict] = counts[limit.verdict] + 1 end
   end
-  local name = clean(g.name):upper():gsub("^PHASE(%d)", "PHASE %1") .. " GATE: "
+  local name = clean(g.name):upper():gsub("^PHASE(%d)", "PHASE %1") .. " GATE"
+  if g.left_out then
+    name = string.format("%s, %d OF %d LIMITS", name, #g.limits, #g.limits + g.left_out)
+  end
+  name = name .. ": "
   if g.verdict == "pass" then return name .. "PASSED", "pass" end
   if g.verdict == "fail" then
     return string.format("%sFAILED (%d of %d limits)", name, counts.fail, #g.limits), "fail"
