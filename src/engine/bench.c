@@ -40,15 +40,19 @@ bool bench_dequantize(enum tensor_type type, enum isa isa, const struct dequanti
                       double *samples_ns_per_value, struct err *err) {
     const struct kernels *k = kernels_get(isa);
     if (k == NULL) {
-        return err_set(err, ERR_UNAVAILABLE, "bench_dequantize: %s is not available on this machine, "
-                       "the best one here is %s", isa_name(isa), isa_name(kernels_best()));
+        return err_set(err, ERR_UNAVAILABLE,
+                       "bench_dequantize: %s is not available on this machine, "
+                       "the best one here is %s",
+                       isa_name(isa), isa_name(kernels_best()));
     }
     int64_t block = tensor_type_info(type)->block_values;
     struct dequantize_bench bench = *options;
     bench.n_values = bench.n_values / block * block;
     if (bench.n_values <= 0 || bench.n_samples <= 0) {
-        return err_set(err, ERR_INPUT, "bench_dequantize: n_values %lld, at least one block of %lld is "
-                       "required", (long long)options->n_values, (long long)block);
+        return err_set(err, ERR_INPUT,
+                       "bench_dequantize: n_values %lld, at least one block of %lld is "
+                       "required",
+                       (long long)options->n_values, (long long)block);
     }
     size_t bytes = tensor_type_row_bytes(type, (uint64_t)bench.n_values);
     uint8_t *raw = mem_alloc_aligned(bytes, 64);

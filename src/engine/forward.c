@@ -207,11 +207,12 @@ static bool output(struct context *c, const float *x, int64_t n, int64_t count, 
     for (int64_t i = 0; i < count; i++) {
         int64_t bad = first_non_finite(out + i * n_vocab, n_vocab);
         if (bad == n_vocab) continue;
-        return err_set(err, ERR_INPUT,
-                       "context: logit of token %lld at position %lld is %s, allowed finite "
-                       "values. The model's weights are damaged; a check of the model names the tensor.",
-                       (long long)bad, (long long)(c->n_past + n - count + i),
-                       isnan(out[i * n_vocab + bad]) ? "NaN" : "infinite");
+        return err_set(
+            err, ERR_INPUT,
+            "context: logit of token %lld at position %lld is %s, allowed finite "
+            "values. The model's weights are damaged; a check of the model names the tensor.",
+            (long long)bad, (long long)(c->n_past + n - count + i),
+            isnan(out[i * n_vocab + bad]) ? "NaN" : "infinite");
     }
     return true;
 }

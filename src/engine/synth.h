@@ -38,6 +38,8 @@ void synth_put(struct synth_out *out, const void *data, size_t size);
 /* Room for size bytes (at most SYNTH_BUFFER_BYTES) to be filled by the caller at once. */
 uint8_t *synth_room(struct synth_out *out, size_t size);
 void synth_flush(struct synth_out *out);
+/* Notes what the system said; nothing more is written. */
+void synth_fail(struct synth_out *out, int error_number);
 
 /* Pieces of the GGUF encoding. */
 void synth_put_u32(struct synth_out *out, uint32_t value);

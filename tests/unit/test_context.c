@@ -330,6 +330,46 @@ static void check_counters(struct model *model) {
     context_free(c);
 }
 
+/* ---- several contexts on one model ---- */
+
+struct runner {
+    struct model *model;
+    const char *preset;
+    int32_t tokens[20];
+};
+
+static void *run_alone(void *user) {
+    struct runner *r = user;
+    struct context_options options = context_options_default();
+    struct decode_options run = {.n_tokens = 20, .sampling = sampling_default()};
+    int64_t times[20], n = 0;
+    enum finish_reason reason;
+    options.n_ctx = 64;
+    engine_preset(r->preset, &options.switches, NULL);
+    struct context *c = context_new(r->model, &options, NULL);
+    if (c != NULL && context_prefill(c, prompt, 8, NULL, NULL, NULL, NULL)) {
+        context_decode(c, &run, r->tokens, times, NULL, &n, &reason, NULL, NULL);
+    }
+    context_free(c);
+    return NULL;
+}
+
+static void check_threads(struct model *model) {
+    struct runner runners[4] = {
+        {.preset = "p0"}, {.preset = "p1"}, {.preset = "p0"}, {.preset = "p1"}};
+    pthread_t threads[4];
+    for (int i = 0; i < 4; i++) {
+        runners[i].model = model;
+        CHECK(pthread_create(&threads[i], NULL, run_alone, &runners[i]) == 0);
+    }
+    for (int i = 0; i < 4; i++)
+        pthread_join(threads[i], NULL);
+    CHECK(runners[0].tokens[19] != 0);
+    for (int i = 1; i < 4; i++) {
+        CHECK(memcmp(runners[i].tokens, runners[0].tokens, sizeof runners[0].tokens) == 0);
+    }
+}
+
 /* ---- short memory ---- */
 
 /* Every request of making a context, a prompt and a few tokens fails once: an error or the right
@@ -469,6 +509,7 @@ int main(void) {
     check_decode_in_pieces(model);
     check_cancel(model);
     check_counters(model);
+    check_threads(model);
     check_short_memory(model, "p0");
     check_short_memory(model, "p1");
     model_free(model);

@@ -77,8 +77,8 @@ static int sane(const struct gguf *file) {
             fine &= inside(file, v->strings[j].data, v->strings[j].size);
         }
         if (v->element != GGUF_STRING && v->count > 0) {
-            sink ^= (uint8_t)gguf_element_i64(v, v->count - 1);
-            sink ^= (uint8_t)(gguf_element_f64(v, 0) > 0);
+            sink = sink ^ (uint8_t)gguf_element_i64(v, v->count - 1);
+            sink = sink ^ (uint8_t)(gguf_element_f64(v, 0) > 0);
         }
     }
     for (size_t i = 0; i < file->n_tensors; i++) {
@@ -86,7 +86,7 @@ static int sane(const struct gguf *file) {
         fine &= gguf_tensor(file, t->name) == t;
         fine &= t->bytes > 0 && inside(file, t->data, t->bytes);
         fine &= t->n_dims >= 1 && t->n_dims <= 4 && t->offset % file->alignment == 0;
-        if (fine) sink ^= t->data[0] ^ t->data[t->bytes - 1];
+        if (fine) sink = sink ^ t->data[0] ^ t->data[t->bytes - 1];
         for (int d = 0; d < 4; d++)
             fine &= t->dims[d] >= 1;
         for (size_t j = 0; j < i; j++) {

@@ -313,6 +313,31 @@ static void check_flips(void) {
     CHECK(loaded > 100 && refused > 100);
 }
 
+/* Every heap request of loading fails once: an error of the environment, and no leak. */
+static void check_short_memory(void) {
+    make_llama();
+    const char *path = tiny_path("memory");
+    CHECK(tiny_write(&tiny, path));
+    int64_t live = mem_live_bytes();
+    struct model *model = NULL;
+    for (uint64_t nth = 1; model == NULL && nth < 500; nth++) {
+        struct err err = {0};
+        mem_fail_at(nth, 0);
+        model = model_load(path, NULL, &err);
+        mem_fail_at(0, 0);
+        if (model != NULL) {
+            CHECK(nth > 12);
+            break;
+        }
+        CHECK_INT(err.code, ERR_ENVIRONMENT);
+        CHECK_CONTAINS(err.message, "memory");
+        CHECK_INT(mem_live_bytes(), live);
+    }
+    CHECK(model != NULL);
+    model_free(model);
+    unlink(path);
+}
+
 int main(void) {
     int64_t live = mem_live_bytes();
     check_missing();
@@ -320,6 +345,7 @@ int main(void) {
     check_tensors();
     check_vocabulary();
     check_flips();
+    check_short_memory();
     tiny_free(&tiny);
     printf("%d damaged models refused\n", n_refused);
     CHECK(n_refused >= 100);

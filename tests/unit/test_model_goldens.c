@@ -37,6 +37,26 @@ static void check_against(struct model *model, const char *what, const struct go
     }
 }
 
+/* The same with every instruction set of this machine, each with the switches of p1. */
+static void check_every_isa(struct model *model, const struct golden_prompt *golden) {
+    static float rows[64 * STORIES_VOCAB];
+    for (int isa = ISA_SCALAR; isa < ISA_COUNT; isa++) {
+        if (kernels_get((enum isa)isa) == NULL) continue;
+        struct context_options options = context_options_default();
+        struct err err = {0};
+        options.n_ctx = 64;
+        options.switches.isa = (enum isa)isa;
+        struct context *context = context_new(model, &options, &err);
+        CHECK_STR(err.message, "");
+        if (context == NULL) continue;
+        CHECK(context_prefill(context, golden->ids, golden->n, rows, NULL, NULL, &err));
+        struct logits_difference d = logits_compare(golden->ref64, rows, golden->n, STORIES_VOCAB);
+        printf("%-38s %s  max %.1e\n", "v3", isa_name((enum isa)isa), d.max_abs);
+        CHECK(d.finite && d.max_abs <= NEAR_REF64);
+        context_free(context);
+    }
+}
+
 static void check_greedy(struct model *model, const char *preset,
                          const struct golden_prompt *golden) {
     int32_t tokens[64];
@@ -149,6 +169,7 @@ int main(void) {
             for (int p = 0; p < 2; p++)
                 check_greedy(model, presets[p], &golden);
         }
+        check_every_isa(model, &golden); /* the last prompt, v3 */
         for (int p = 0; p < 2; p++)
             check_published(model, presets[p]);
         model_free(model);
