@@ -26,6 +26,7 @@ local DEFAULT_RUNS <const>, DEFAULT_WARMUP <const> = 5, 1
 ---@field gate? woolly.GateFile     with left_out: limits that are about other scenarios
 ---@field store? string             nil: not kept
 ---@field baseline? table           document to compare with
+---@field is_part boolean           one test of a phase, judged by the phase's gate
 
 --- The scenarios that make up a unit.
 local function tests_of(unit, name, path)
@@ -98,6 +99,17 @@ local function choose_gate(unit, tests, path, values)
     return known[(metrics.find(name) or {}).name]
   end)
   return next(found.gate.limits) and found or nil
+end
+
+--- Is this one test of a phase, judged by the phase's gate?
+local function is_part(unit, tests, gate)
+  if unit.tests or not gate or not gate.name:match("^phase%d$") then return false end
+  if gate.left_out then return true end
+  local _, known = metrics_of(tests)
+  for name in pairs(gate.gate.limits) do
+    if not known[(metrics.find(name) or {}).name] then return true end
+  end
+  return false
 end
 
 local function load_baseline(values)
@@ -176,6 +188,7 @@ function plan.make(unit, name, path, words)
     store = values.store ~= "none" and values.store or nil, baseline = load_baseline(values),
   }
   if values.target ~= "native" then made.model = false end
+  made.is_part = is_part(unit, tests, made.gate)
   for _, test in ipairs(tests) do test.p = values_for(test, values, given, switches) end
   return made
 end

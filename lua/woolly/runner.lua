@@ -212,9 +212,9 @@ local function conclude(plan, run, keep, early_status)
   end
   if values.json == "-" then return status end
   io.write(text.render(document, { color = use_color(), kept = kept }))
-  if plan.gate and plan.gate.left_out then
-    io.write(string.format("the other limits of gate %s are about other tests: %s.lua runs them "
-                           .. "all\n", plan.gate.name, plan.gate.name))
+  if plan.gate and plan.is_part then
+    io.write(string.format("gate %s is about other tests too: %s.lua runs them all\n",
+                           plan.gate.name, plan.gate.name))
   end
   if plan.baseline then
     io.write("compared with ", values.compare, why_not and ": cannot: " .. why_not .. "\n" or "\n",

@@ -9,6 +9,7 @@ local engine = {}
 ---@class woolly.engine.LoadOptions
 ---@field mmap? boolean   map the file (default true) or read it into memory
 
+--- Loads a GGUF file; every size in it is checked before it is used.
 ---@param path string   a GGUF file
 ---@param options? woolly.engine.LoadOptions
 ---@return woolly.engine.Model? model, string? message, string? code
@@ -41,6 +42,7 @@ function engine.synth_help() end
 ---@return woolly.engine.Switches? switches, string? message, string? code
 function engine.preset(name) end
 
+--- Names of the presets.
 ---@return string[] names   in order
 function engine.presets() end
 
@@ -48,6 +50,7 @@ function engine.presets() end
 ---@return string[] names
 function engine.isas() end
 
+--- The instruction set that "best" stands for on this machine.
 ---@return string name
 function engine.best_isa() end
 
@@ -68,6 +71,7 @@ function engine.types() end
 ---@field build_type string
 ---@field sanitizers string  "" or "address,undefined"
 
+--- Version, commit, compiler and flags of this program.
 ---@return woolly.engine.BuildInfo
 function engine.build_info() end
 
@@ -91,6 +95,7 @@ function engine.dequantize(type, data, isa) end
 ---@field isa string
 ---@field lanes integer
 
+--- Times one type's dequantisation kernel on a working set that stays in the cache.
 ---@param options woolly.engine.BenchDequantize
 ---@return woolly.engine.BenchResult? result, string? message, string? code
 function engine.bench_dequantize(options) end
@@ -132,6 +137,7 @@ local Model = {}
 ---@field gguf_version integer
 ---@field mapped boolean
 
+--- Architecture, shape, sizes and vocabulary of the model.
 ---@return woolly.engine.ModelInfo
 function Model:info() end
 
@@ -140,6 +146,7 @@ function Model:info() end
 ---@return {key: string, type: string, value: string|number|boolean}[]
 function Model:metadata() end
 
+--- Every tensor in file order.
 ---@return {name: string, type: string, shape: integer[], bytes: integer, offset: integer}[]
 function Model:tensors() end
 
@@ -147,6 +154,7 @@ function Model:tensors() end
 ---@field bos? boolean       BOS in front where the vocabulary adds one (default true)
 ---@field special? boolean   parse special tokens in the text (default false)
 
+--- Token ids of a text.
 ---@param text string
 ---@param options? woolly.engine.TokenizeOptions
 ---@return integer[]? ids, string? message, string? code
@@ -162,6 +170,7 @@ function Model:detokenize(ids) end
 ---@field n_ctx? integer     default min(trained, 4096)
 ---@field n_batch? integer   prompt tokens per block, default 64
 
+--- A KV cache with its own switches and counters; close it before the model.
 ---@param options? woolly.engine.ContextOptions
 ---@return woolly.engine.Context? context, string? message, string? code
 function Model:context(options) end
@@ -212,6 +221,7 @@ function Context:prefill(ids, options) end
 ---@field start_ns integer
 ---@field finish_reason string "length", "eos", "context", "cancelled"
 
+--- Generates n_tokens from the logits at hand, noting each one's arrival.
 ---@param options woolly.engine.DecodeOptions
 ---@return woolly.engine.DecodeResult? result, string? message, string? code
 function Context:decode(options) end
@@ -246,6 +256,7 @@ function Context:compare_file(path, ids) end
 ---@field n_scored integer
 ---@field n_chunks integer
 
+--- llama-perplexity's figure: chunks of n_ctx ids, the second half of each scored.
 ---@param ids integer[]   with BOS
 ---@param options {n_ctx: integer, on_progress?: fun(done: integer, total: integer)}
 ---@return woolly.engine.Perplexity? result, string? message, string? code
@@ -255,8 +266,10 @@ function Context:perplexity(ids, options) end
 ---@return table<string, integer>
 function Context:counters() end
 
+--- Sets the counters to 0.
 function Context:reset_counters() end
 
+--- Bytes of the KV cache, its used part, the scratch memory and the weight cache.
 ---@return {kv_bytes: integer, kv_used_bytes: integer, scratch_bytes: integer, cache_bytes: integer}
 function Context:memory() end
 
@@ -264,9 +277,11 @@ function Context:memory() end
 ---@return woolly.engine.Switches
 function Context:switches() end
 
+--- Tokens in the KV cache.
 ---@return integer
 function Context:n_past() end
 
+--- Tokens that the KV cache has room for.
 ---@return integer
 function Context:n_ctx() end
 

@@ -8,6 +8,7 @@ error("for editors only")
 ---@field array_mt table
 local json = {}
 
+--- Refuses what RFC 8259 does not allow, naming the byte.
 ---@param text string
 ---@param name? string   for messages, default "JSON"
 ---@return any? value, string? message, string? code

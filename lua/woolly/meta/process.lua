@@ -7,13 +7,16 @@ error("for editors only")
 ---@field share_folder string    the installed share folder, next to the program's ../share/woolly-lua
 local process = {}
 
+--- An environment variable.
 ---@param name string
 ---@return string? value
 function process.env(name) end
 
+--- The working folder.
 ---@return string
 function process.cwd() end
 
+--- The process id.
 ---@return integer
 function process.pid() end
 
@@ -55,6 +58,7 @@ function process.guard(f, ...) end
 ---@param seconds? number   up to 10^7
 function process.deadline(seconds) end
 
+--- A whole regular file.
 ---@param path string
 ---@param max_bytes? integer   default 8 MiB
 ---@return string? text, string? message, string? code
@@ -66,6 +70,7 @@ function process.read_file(path, max_bytes) end
 ---@return true? ok, string? message, string? code
 function process.write_file(path, text) end
 
+--- Whether something is there.
 ---@param path string
 ---@return boolean
 function process.exists(path) end
@@ -75,10 +80,12 @@ function process.exists(path) end
 ---@return string[]? names, string? message, string? code
 function process.list_folder(path) end
 
+--- Makes a folder and those above it.
 ---@param path string
 ---@return true? ok, string? message, string? code
 function process.make_folders(path) end
 
+--- The user's cache folder for this program, made when absent.
 ---@return string? path, string? message, string? code
 function process.cache_folder() end
 

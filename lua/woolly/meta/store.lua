@@ -4,6 +4,7 @@ error("for editors only")
 ---@class woolly.store
 local store = {}
 
+--- Opens the store, and makes it when it is absent; sees at once whether it can be written.
 ---@param url string   "sqlite:PATH" or a path
 ---@param options? {read_only?: boolean}
 ---@return woolly.store.Store? store, string? message, string? code
@@ -43,6 +44,7 @@ function Store:save(report) end
 ---@field started string       RFC 3339
 ---@field exit_status integer
 
+--- Kept runs, newest first.
 ---@param filter? woolly.store.Filter
 ---@return woolly.store.Row[]? rows, string? message, string? code
 function Store:list(filter) end
@@ -52,20 +54,24 @@ function Store:list(filter) end
 ---@return table? report, string? message, string? code
 function Store:report(which) end
 
+--- Gives a run a name ("release-1"); moves the name when it is taken.
 ---@param name string
 ---@param which string
 ---@return true? ok, string? message, string? code
 function Store:pin(name, which) end
 
+--- Sets a label of a run.
 ---@param which string
 ---@param key string
 ---@param value string
 ---@return true? ok, string? message, string? code
 function Store:tag(which, key, value) end
 
+--- The file.
 ---@return string path
 function Store:path() end
 
+--- Also `<close>`.
 function Store:close() end
 
 return store

@@ -126,7 +126,8 @@ local function verdict_line(document)
   for _, limit in ipairs(g.limits) do
     if counts[limit.verdict] then counts[limit.verdict] = counts[limit.verdict] + 1 end
   end
-  local name = clean(g.name):upper():gsub("^PHASE(%d)", "PHASE %1") .. " GATE"
+  local name = clean(g.name):upper():gsub("_", " "):gsub("^PHASE(%d)", "PHASE %1")
+  if not name:match("GATE$") then name = name .. " GATE" end
   if g.left_out then
     name = string.format("%s, %d OF %d LIMITS", name, #g.limits, #g.limits + g.left_out)
   end
