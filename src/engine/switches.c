@@ -5,8 +5,10 @@
 
 static const char *const names[] = {"p0", "p1", NULL};
 
-/* Default budget of the weight cache; see DEFAULT_CACHE_BYTES' measurements in docs/internals.md.
- */
+/* Default budget of the weight cache: what a last-level cache holds. F32 weights are seven times
+ * the bytes of Q4_0 ones, so a larger cache saves decoding and pays more in bandwidth: a 110M Q4_0
+ * model decoded at 82 tokens/s with 16 MB, 54 with 128 MB and 30 with all of it cached (one Zen 4
+ * core, 32 MiB L3). */
 #define DEFAULT_CACHE_BYTES (16 * 1000 * 1000)
 
 bool engine_preset(const char *name, struct engine_switches *out, struct err *err) {
