@@ -33,7 +33,7 @@ end
 function files.folders(kind, beside)
   local list = { kind }
   if beside then list[#list + 1] = beside .. "/../" .. kind end
-  for _, root in ipairs { process().source_folder, process().share_folder } do
+  for _, root in ipairs { process().share_folder, process().source_folder } do
     if root ~= "" then list[#list + 1] = root .. "/" .. kind end
   end
   return list
