@@ -51,9 +51,10 @@ bool store_list(struct store *store, const struct store_filter *filter,
             .started_wall_ns = sqlite3_column_int64(statement, 9),
             .exit_status = sqlite3_column_int(statement, 10),
         };
-        if (!visit(user, &row)) break;
+        if (sqlite3_errcode(store->db) == SQLITE_NOMEM || !visit(user, &row)) break;
     }
-    bool ok = step == SQLITE_ROW || step == SQLITE_DONE;
+    bool ok = (step == SQLITE_ROW && sqlite3_errcode(store->db) != SQLITE_NOMEM) ||
+              step == SQLITE_DONE;
     if (!ok) store_fail(store, err, "read");
     sqlite3_finalize(statement);
     return ok;
@@ -75,7 +76,7 @@ static bool find_one(struct store *store, const char *sql, const char *text, int
     return ok;
 }
 
-/* last, a pin, an id or a unique prefix of one. Ids are compared by range, so no LIKE wildcard. */
+/* last, a pin, an id or a unique prefix of one. Ids are compared by range: no letter is a wildcard. */
 static bool find_run(struct store *store, const char *which, int64_t *seq, struct err *err) {
     int found = 0;
     if (strcmp(which, "last") == 0) {
@@ -88,8 +89,8 @@ static bool find_run(struct store *store, const char *which, int64_t *seq, struc
     if (!find_one(store, "SELECT run FROM pins WHERE name=?1", which, seq, &found, err)) return false;
     if (found == 1) return true;
     if (strlen(which) >= LEAST_PREFIX) {
-        if (!find_one(store, "SELECT seq FROM runs WHERE substr(id,1,length(?1))=upper(?1)", which,
-                      seq, &found, err)) {
+        if (!find_one(store, "SELECT seq FROM runs WHERE id>=upper(?1) AND id<upper(?1)||'~'",
+                      which, seq, &found, err)) {
             return false;
         }
         if (found == 1) return true;
@@ -115,7 +116,8 @@ char *store_report(struct store *store, const char *which, struct err *err) {
     if (sqlite3_step(statement) != SQLITE_ROW) {
         store_fail(store, err, "read");
     } else {
-        report = mem_strdup(column(statement, 0) != NULL ? column(statement, 0) : "");
+        const char *text = column(statement, 0);
+        report = text != NULL ? mem_strdup(text) : NULL;
         if (report == NULL) err_set(err, ERR_ENVIRONMENT, "store: %s: out of memory", store->path);
     }
     sqlite3_finalize(statement);
