@@ -1,4 +1,5 @@
 /* Synthetic models: the same bytes each time, whole or absent, and fit to run. */
+#include "base/alloc.h"
 #include "base/path.h"
 #include "engine/engine.h"
 #include "support/check.h"
@@ -48,6 +49,27 @@ static int same_bytes(const char *a, const char *b) {
     return same;
 }
 
+/* Any text goes through the vocabulary and back, and words are more than their bytes. */
+static void check_vocabulary(const struct tokenizer *tokenizer) {
+    static const char text[] =
+        "Hello world, the quick brown fox.\n 12 \xc3\xa9\xe2\x82\xac\t\x01  z";
+    struct tokenize_options options = {.add_bos = false};
+    struct err err = {0};
+    char joined[256];
+    size_t n = 0, used = 0;
+    int32_t *ids = tokenizer_encode(tokenizer, text, sizeof text - 1, &options, &n, &err);
+    CHECK(ids != NULL && n > 8 && n < sizeof text - 8);
+    for (size_t i = 0; ids != NULL && i < n; i++) {
+        used += tokenizer_piece(tokenizer, ids[i], false, joined + used, sizeof joined - used - 1);
+    }
+    joined[used] = '\0';
+    int blank = joined[0] == ' '; /* SPM puts one in front */
+    CHECK_STR(joined + blank, text);
+    mem_free(ids);
+    CHECK(tokenizer_eos(tokenizer) != TOKEN_NONE);
+    CHECK(tokenizer_is_end(tokenizer, tokenizer_eos(tokenizer)));
+}
+
 /* Makes the spec twice, in two folders; the bytes agree and the model runs in p1. */
 static void check_spec(const char *spec) {
     char here[600], first[700], second[700];
@@ -73,6 +95,7 @@ static void check_spec(const char *spec) {
     if (model == NULL) return;
     struct model_info m = model_info(model);
     CHECK(model_check(model, NULL, &err));
+    check_vocabulary(model_tokenizer(model));
     struct context_options options = context_options_default();
     options.n_ctx = 24;
     options.switches.weight_cache = false;
