@@ -149,6 +149,7 @@ tap.test("a thousand gates leave nothing behind", function()
     data.load(i % 2 == 0 and "return { { 1 } }" or "return function() end", NAME)
   end
   collectgarbage()
+  collectgarbage() -- what has a finaliser goes in the second round
   tap.truthy(collectgarbage("count") < before + 256, "memory")
 end)
 
