@@ -111,7 +111,7 @@ bool store_fail(const struct store *store, struct err *err, const char *doing) {
         next = ". Make room on the disk";
         break;
     case SQLITE_IOERR:
-        if (os == ENOSPC || os == EDQUOT || os == EFBIG) next = ". Make room on the disk";
+        next = ". The disk may be full or failing"; /* SQLite does not always keep the cause */
         break;
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
