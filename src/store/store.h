@@ -13,13 +13,16 @@
 struct store;
 
 /* url: "sqlite:PATH" or a plain path. Makes the file and schema when absent; with read_only it
- * must exist. Tests at open that it can be written (row D5) unless read_only. */
+ * must exist. Unless read_only it sees at once whether every page is sound and whether the file
+ * can be written. A reader is told of damage when it comes across it, so that the rest can be had;
+ * the one thing that it may write is to undo the commit of a process that died. */
 struct store *store_open(const char *url, bool read_only, struct err *err);
 void store_close(struct store *store);
 const char *store_path(const struct store *store);
 int store_schema_version(void);
 
-/* New ULID, 26 characters and a NUL; later calls sort after earlier ones within a process. */
+/* New ULID, 26 characters and a NUL; later calls sort after earlier ones within a process. From
+ * one thread. */
 void store_new_id(char out[27]);
 
 struct store_sample_set {
@@ -57,8 +60,8 @@ struct store_run {
     size_t n_tags;
 };
 
-/* True only after COMMIT returned. When the disk is full the run is kept as a spool file
- * PATH.spool-ID (its report JSON) where possible and the message says so. */
+/* True only after COMMIT returned. When the run cannot be written it is kept as a spool file
+ * PATH.spool-ID (its report JSON), else under /tmp or /dev/shm, and the message says where. */
 bool store_save(struct store *store, const struct store_run *run, struct err *err);
 
 struct store_filter {

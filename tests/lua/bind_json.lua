@@ -56,7 +56,8 @@ tap.test("what is refused is named with its byte", function()
 end)
 
 tap.test("objects are written sorted, so equal values give equal text", function()
-  tap.equal(json.encode { b = 1, a = { y = true, x = json.null } }, '{"a":{"x":null,"y":true},"b":1}')
+  tap.equal(json.encode { b = 1, a = { y = true, x = json.null } },
+            '{"a":{"x":null,"y":true},"b":1}')
   local t = {}
   for i = 1, 100 do t["k" .. (i * 37 % 101)] = i end
   local u = {}
