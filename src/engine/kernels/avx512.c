@@ -73,5 +73,6 @@ static inline VF vf_load_bf16(const uint8_t *p) {
 }
 
 #include "engine/kernels/simd_x86.h"
+#include "engine/kernels/simd.h"
 
-const struct kernels kernels_avx512 = X86_KERNELS(ISA_AVX512);
+const struct kernels kernels_avx512 = SIMD_KERNELS(ISA_AVX512);
