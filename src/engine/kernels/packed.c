@@ -215,6 +215,7 @@ void packed_group(uint8_t *dst, enum tensor_type type, int rows, bool biased,
 }
 
 const struct packed_kernels *packed_kernels_get(enum isa isa) {
+    (void)isa; /* where only the scalar code is built */
 #if defined(__x86_64__)
     __builtin_cpu_init();
     /* kernels_get proves that the OS saves the registers of that level. */
