@@ -165,12 +165,6 @@ static size_t escape_blanks(struct encoder *e, const char *text, size_t size, bo
     return (size_t)(out - e->escaped);
 }
 
-/* As the first byte promises, whatever follows: broken texts give the ids they give elsewhere. */
-static size_t promised_size(char first) {
-    unsigned lead = (unsigned char)first;
-    return lead < 0xc0 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
-}
-
 static bool add_bytes(struct encoder *e, const char *bytes, size_t n) {
     for (size_t i = 0; i < n; i++) {
         int32_t id = e->t->byte_ids[(unsigned char)bytes[i]];
@@ -186,8 +180,8 @@ static bool encode_spm(struct encoder *e, const char *text, size_t size) {
     e->text = e->escaped;
     size_t n = 0;
     for (size_t at = 0, bytes; at < size; at += bytes, n++) {
-        bytes = promised_size(e->text[at]);
-        if (bytes > size - at) bytes = size - at;
+        /* a broken byte stands alone, so that it cannot take a part of U+2581 with it */
+        if (utf8_next(e->text + at, size - at, &bytes) < 0) bytes = 1;
         struct symbol *s = link_symbol(e, n, at + bytes == size, (uint32_t)at, (uint32_t)bytes);
         s->id = vocab_find(e->t, e->text + at, bytes, NULL, 0);
     }
