@@ -1,4 +1,5 @@
-/* json.c - JSON values: cJSON holds them, our scanner decides what is JSON, our printer writes it. */
+/* json.c - JSON values: cJSON holds them, our scanner decides what is JSON, our printer writes it.
+ */
 #include "base/json.h"
 
 #include "base/alloc.h"
@@ -137,7 +138,8 @@ struct json *json_new_object(void) {
 }
 
 bool json_append(struct json *array, struct json *child) {
-    if (array != NULL && child != NULL && cJSON_AddItemToArray(node(array), node(child))) return true;
+    if (array != NULL && child != NULL && cJSON_AddItemToArray(node(array), node(child)))
+        return true;
     json_free(child);
     return false;
 }
@@ -176,7 +178,8 @@ static void put(struct output *out, const char *bytes, size_t size) {
 static void put_line(struct output *out, int depth) {
     if (!out->indent) return;
     put(out, "\n", 1);
-    for (int i = 0; i < depth; i++) put(out, "  ", 2);
+    for (int i = 0; i < depth; i++)
+        put(out, "  ", 2);
 }
 
 static void put_string(struct output *out, const char *text) {
@@ -184,7 +187,8 @@ static void put_string(struct output *out, const char *text) {
     put(out, "\"", 1);
     while (*text != '\0') {
         size_t plain = 0;
-        while ((unsigned char)text[plain] >= 0x20 && text[plain] != '"' && text[plain] != '\\') plain++;
+        while ((unsigned char)text[plain] >= 0x20 && text[plain] != '"' && text[plain] != '\\')
+            plain++;
         put(out, text, plain);
         text += plain;
         if (*text == '\0') break;

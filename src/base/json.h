@@ -33,10 +33,10 @@ void json_free(struct json *document); /* the root only; NULL is fine */
 enum json_kind json_kind_of(const struct json *value);
 bool json_bool(const struct json *value);
 double json_number(const struct json *value);
-const char *json_string(const struct json *value);      /* NUL-terminated: "\u0000" is refused */
+const char *json_string(const struct json *value);        /* NUL-terminated: "\u0000" is refused */
 const struct json *json_first(const struct json *parent); /* first child or NULL */
 const struct json *json_next(const struct json *child);
-const char *json_key(const struct json *member); /* of an object's child */
+const char *json_key(const struct json *member);                         /* of an object's child */
 const struct json *json_get(const struct json *object, const char *key); /* case-sensitive */
 
 /* Builders: NULL when memory is short. json_append / json_set take ownership of child, also when
@@ -44,7 +44,7 @@ const struct json *json_get(const struct json *object, const char *key); /* case
  * checked once at the end. */
 struct json *json_new_null(void);
 struct json *json_new_bool(bool value);
-struct json *json_new_number(double value); /* NaN and infinities become null */
+struct json *json_new_number(double value);                  /* NaN and infinities become null */
 struct json *json_new_string(const char *text, size_t size); /* bad UTF-8 becomes U+FFFD */
 struct json *json_new_array(void);
 struct json *json_new_object(void);

@@ -65,7 +65,8 @@ static bool is_digit(const struct scan *s) {
 
 static bool skip_digits(struct scan *s) {
     if (!is_digit(s)) return unexpected(s, "a digit");
-    while (is_digit(s)) s->at++;
+    while (is_digit(s))
+        s->at++;
     return true;
 }
 
@@ -82,7 +83,8 @@ static bool check_integer(const struct scan *s, size_t start, const char *digits
 static bool shorten_number(struct scan *s, size_t start, size_t length, double value) {
     if (s->patched == NULL) {
         s->patched = mem_alloc(s->size);
-        if (s->patched == NULL) return err_set(s->err, ERR_ENVIRONMENT, "%s: out of memory", s->name);
+        if (s->patched == NULL)
+            return err_set(s->err, ERR_ENVIRONMENT, "%s: out of memory", s->name);
         memcpy(s->patched, s->text, s->size);
     }
     char digits[CJSON_NUMBER];
@@ -163,7 +165,8 @@ static void hash_code_point(uint64_t *hash, uint32_t c) {
     int more = c < 0x800 ? 1 : c < 0x10000 ? 2 : 3;
     static const unsigned char lead[] = {0, 0xC0, 0xE0, 0xF0};
     hash_byte(hash, (unsigned char)(lead[more] | (c >> (6 * more))));
-    while (more-- > 0) hash_byte(hash, (unsigned char)(0x80 | ((c >> (6 * more)) & 0x3F)));
+    while (more-- > 0)
+        hash_byte(hash, (unsigned char)(0x80 | ((c >> (6 * more)) & 0x3F)));
 }
 
 /* The four hex digits behind "\u". */
@@ -230,7 +233,8 @@ static bool scan_string(struct scan *s, uint64_t *hash) {
         }
         size_t length = json_utf8_length(s->text + s->at, s->size - s->at);
         if (length == 0) return unexpected(s, "valid UTF-8");
-        for (size_t i = 0; i < length; i++) hash_byte(hash, s->text[s->at + i]);
+        for (size_t i = 0; i < length; i++)
+            hash_byte(hash, s->text[s->at + i]);
         s->at += length;
     }
     return refuse(s, start, "a string that does not end");
@@ -382,7 +386,10 @@ static bool scan_document(struct scan *s) {
 
 bool json_scan(const char *text, size_t size, const char *name, const struct json_limits *limits,
                char **patched, struct err *err) {
-    struct scan scan = {.text = (const unsigned char *)text, .size = size, .name = name, .err = err,
+    struct scan scan = {.text = (const unsigned char *)text,
+                        .size = size,
+                        .name = name,
+                        .err = err,
                         .limits = *limits};
     bool ok = scan_document(&scan);
     mem_free(scan.keys);

@@ -33,10 +33,10 @@ struct cpu_lines {
 /* Of the processor's features, those that kernels are written for, in this order. */
 static void keep_isa(struct machine_info *out, const char *flags) {
     static const char *const wanted[] = {
-        "sse4_2",      "avx",        "avx2",        "fma",      "f16c",     "bmi2",
-        "avx_vnni",    "avx512f",    "avx512bw",    "avx512dq", "avx512vl", "avx512_vnni",
-        "avx512_bf16", "avx512_fp16", "amx_tile",   "amx_int8", "amx_bf16", "asimd",
-        "asimdhp",     "asimddp",    "i8mm",        "bf16",     "sve",      "sve2",
+        "sse4_2",      "avx",         "avx2",     "fma",      "f16c",     "bmi2",
+        "avx_vnni",    "avx512f",     "avx512bw", "avx512dq", "avx512vl", "avx512_vnni",
+        "avx512_bf16", "avx512_fp16", "amx_tile", "amx_int8", "amx_bf16", "asimd",
+        "asimdhp",     "asimddp",     "i8mm",     "bf16",     "sve",      "sve2",
     };
     size_t used = 0;
     for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
@@ -66,8 +66,8 @@ static void take_line(struct cpu_lines *lines, const char *key, const char *valu
     } else if (strcmp(key, "physical id") == 0) {
         lines->package = atoi(value);
     } else if (strcmp(key, "core id") == 0) {
-        unsigned bit = (unsigned)lines->package % MAX_PACKAGES * MAX_CORES +
-                       (unsigned)atoi(value) % MAX_CORES;
+        unsigned bit =
+            (unsigned)lines->package % MAX_PACKAGES * MAX_CORES + (unsigned)atoi(value) % MAX_CORES;
         unsigned char mask = (unsigned char)(1u << bit % 8);
         if ((lines->seen[bit / 8] & mask) == 0) lines->n_cores++;
         lines->seen[bit / 8] |= mask;
@@ -90,10 +90,12 @@ static void read_cpuinfo(struct machine_info *out) {
         char *colon = strchr(line, ':');
         if (colon == NULL) continue;
         char *value = colon + 1 + strspn(colon + 1, " ");
-        while (colon > line && (colon[-1] == '\t' || colon[-1] == ' ')) colon--;
+        while (colon > line && (colon[-1] == '\t' || colon[-1] == ' '))
+            colon--;
         *colon = '\0';
         take_line(&lines, line, value);
-        if (strcmp(line, "CPU implementer") == 0) snprintf(implementer, sizeof implementer, "%.15s", value);
+        if (strcmp(line, "CPU implementer") == 0)
+            snprintf(implementer, sizeof implementer, "%.15s", value);
         if (strcmp(line, "CPU part") == 0) snprintf(part, sizeof part, "%.15s", value);
     }
     fclose(file);
@@ -184,7 +186,8 @@ static void read_hypervisor(struct machine_info *out) {
     for (char *at = signature; *at != '\0'; at++) {
         if (*at < 0x20 || *at > 0x7E) *at = '?';
     }
-    copy_text(out->hypervisor, sizeof out->hypervisor, signature[0] == '\0' ? "unnamed" : signature);
+    copy_text(out->hypervisor, sizeof out->hypervisor,
+              signature[0] == '\0' ? "unnamed" : signature);
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
         if (strcmp(signature, known[i].signature) == 0) {
             copy_text(out->hypervisor, sizeof out->hypervisor, known[i].name);
@@ -204,7 +207,8 @@ static void make_fingerprint(struct machine_info *out) {
     snprintf(text, sizeof text, "%s|%d|%lld|%s|%s", out->cpu, out->n_cores, gib, out->kernel,
              out->hypervisor);
     uint64_t hash = 0xCBF29CE484222325u;
-    for (const char *at = text; *at != '\0'; at++) hash = (hash ^ (unsigned char)*at) * 0x100000001B3u;
+    for (const char *at = text; *at != '\0'; at++)
+        hash = (hash ^ (unsigned char)*at) * 0x100000001B3u;
     snprintf(out->fingerprint, sizeof out->fingerprint, "%016llx", (unsigned long long)hash);
 }
 

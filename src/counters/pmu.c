@@ -49,8 +49,9 @@ static bool find_by_library(const char *event, struct perf_event_attr *attr, str
     pfm_perf_encode_arg_t encoding = {.attr = attr, .size = sizeof encoding};
     int code = pfm_get_os_event_encoding(event, PFM_PLM3, PFM_OS_PERF_EVENT_EXT, &encoding);
     if (code == PFM_SUCCESS) return true;
-    return err_set(reason, ERR_UNAVAILABLE, "event '%.60s' is not known on this machine (libpfm4: %s)",
-                   event, pfm_strerror(code));
+    return err_set(reason, ERR_UNAVAILABLE,
+                   "event '%.60s' is not known on this machine (libpfm4: %s)", event,
+                   pfm_strerror(code));
 }
 #else
 static bool find_by_library(const char *event, struct perf_event_attr *attr, struct err *reason) {
@@ -117,7 +118,7 @@ bool counters_available(const char *event, struct err *reason) {
     int fd = (int)syscall(SYS_perf_event_open, &attr, 0, -1, -1, PERF_FLAG_FD_CLOEXEC);
     if (fd < 0) return refuse(event, errno, reason);
     close(fd);
-    return err_set(reason, ERR_UNAVAILABLE,
-                   "'%.60s' could be counted here, but this version counts no performance events yet",
-                   event);
+    return err_set(
+        reason, ERR_UNAVAILABLE,
+        "'%.60s' could be counted here, but this version counts no performance events yet", event);
 }

@@ -26,7 +26,8 @@ bool proc_read(const char *path, char *out, size_t size) {
 bool proc_read_line(const char *path, char *out, size_t size) {
     if (!proc_read(path, out, size)) return false;
     size_t length = strlen(out);
-    while (length > 0 && strchr(" \t\n", out[length - 1]) != NULL) out[--length] = '\0';
+    while (length > 0 && strchr(" \t\n", out[length - 1]) != NULL)
+        out[--length] = '\0';
     return true;
 }
 

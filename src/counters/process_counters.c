@@ -67,7 +67,8 @@ bool process_counters_reset_peak(struct err *err) {
     int error_number = errno;
     if (fd >= 0) close(fd);
     if (written == 1) return true;
-    return err_set(err, ERR_UNAVAILABLE,
-                   "the peak resident size cannot be set back (%s: %s); measure it in a fresh process",
-                   path, strerror(error_number));
+    return err_set(
+        err, ERR_UNAVAILABLE,
+        "the peak resident size cannot be set back (%s: %s); measure it in a fresh process", path,
+        strerror(error_number));
 }

@@ -10,7 +10,7 @@ struct process_counters {
     int64_t cpu_ns, thread_cpu_ns, wall_ns;
     int64_t minor_faults, major_faults, voluntary_switches, involuntary_switches;
     int64_t rss_bytes, peak_rss_bytes, rss_anon_bytes, rss_file_bytes; /* -1: not readable */
-    int64_t steal_ns; /* of the machine; -1 */
+    int64_t steal_ns;                                                  /* of the machine; -1 */
     /* Through the seam: requests of the calling thread, live bytes of the whole process. */
     int64_t allocations, allocated_bytes, live_bytes;
 };

@@ -4,7 +4,8 @@
 
 #include <stddef.h>
 
-#define FIELD(name) {#name, offsetof(struct process_counters, name)}
+#define FIELD(name)                                                                                \
+    { #name, offsetof(struct process_counters, name) }
 static const struct {
     const char *name;
     size_t offset;
@@ -34,7 +35,8 @@ static int l_read(lua_State *L) {
     process_counters_read(&counters);
     int64_t script_bytes = host_script_bytes(L);
     for (size_t i = 0; i < N_FIELDS; i++) {
-        int64_t value = *(const int64_t *)(const void *)((const char *)&counters + fields[i].offset);
+        int64_t value =
+            *(const int64_t *)(const void *)((const char *)&counters + fields[i].offset);
         if (value < 0) continue; /* not readable here */
         lua_pushinteger(L, value);
         lua_setfield(L, -2, fields[i].name);
@@ -64,10 +66,8 @@ static int l_available(lua_State *L) {
 int luaopen_woolly_counters(lua_State *L);
 
 int luaopen_woolly_counters(lua_State *L) {
-    static const luaL_Reg functions[] = {{"read", l_read},
-                                         {"reset_peak", l_reset_peak},
-                                         {"available", l_available},
-                                         {NULL, NULL}};
+    static const luaL_Reg functions[] = {
+        {"read", l_read}, {"reset_peak", l_reset_peak}, {"available", l_available}, {NULL, NULL}};
     luaL_newlib(L, functions);
     return 1;
 }

@@ -83,7 +83,8 @@ static struct json *array_from(lua_State *L, int depth, struct json *array) {
     lua_Integer n = (lua_Integer)lua_rawlen(L, -1);
     lua_Integer entries = 0;
     for (lua_pushnil(L); lua_next(L, -2) != 0; lua_pop(L, 1)) {
-        if (!lua_isinteger(L, -2)) luaL_error(L, "json.encode: an array with a key that is no index");
+        if (!lua_isinteger(L, -2))
+            luaL_error(L, "json.encode: an array with a key that is no index");
         entries++;
     }
     if (entries != n) luaL_error(L, "json.encode: an array with holes");
@@ -166,7 +167,7 @@ static struct json *table_from(lua_State *L, int depth) {
         if (*slot != NULL) made = object_from(L, depth, *slot);
     }
     if (made != NULL) *slot = NULL; /* the caller's from here on */
-    lua_settop(L, top + 1); /* after a failure more may be left */
+    lua_settop(L, top + 1);         /* after a failure more may be left */
     lua_remove(L, top);
     return made;
 }

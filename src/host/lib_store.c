@@ -71,7 +71,8 @@ static int l_path(lua_State *L) {
 /* ---- a report table as a run ----
  * Strings and tables fetched from the report stay on the Lua stack, hence alive, until the end. */
 
-/* Field `name` of the table at index as text; NULL for nil and null. Leaves the value on the stack. */
+/* Field `name` of the table at index as text; NULL for nil and null. Leaves the value on the stack.
+ */
 static const char *text_field(lua_State *L, int index, const char *name, bool required) {
     luaL_checkstack(L, 4, NULL);
     lua_pushstring(L, name);
@@ -79,12 +80,14 @@ static const char *text_field(lua_State *L, int index, const char *name, bool re
     int type = lua_type(L, -1);
     if (type == LUA_TSTRING) {
         const char *text = lua_tostring(L, -1);
-        if (strlen(text) != lua_rawlen(L, -1)) luaL_error(L, "store: report: %s holds a NUL byte", name);
+        if (strlen(text) != lua_rawlen(L, -1))
+            luaL_error(L, "store: report: %s holds a NUL byte", name);
         return text;
     }
     bool absent = type == LUA_TNIL || type == LUA_TLIGHTUSERDATA;
     if (!absent || required) {
-        luaL_error(L, "store: report: %s is a %s, a string is required", name, luaL_typename(L, -1));
+        luaL_error(L, "store: report: %s is a %s, a string is required", name,
+                   luaL_typename(L, -1));
     }
     return NULL;
 }
@@ -242,7 +245,8 @@ static int l_save(lua_State *L) {
     bool short_of_memory = run.report_json == NULL || run.machine_json == NULL ||
                            (switches != NULL && *switches == NULL) ||
                            (run.model_name != NULL && run.model_json == NULL);
-    if (short_of_memory) return host_fail(L, ERR_ENVIRONMENT, "store: out of memory for the report");
+    if (short_of_memory)
+        return host_fail(L, ERR_ENVIRONMENT, "store: out of memory for the report");
     struct err err;
     if (!store_save(store, &run, &err)) return host_push_fail(L, &err);
     lua_pushstring(L, run.id);
@@ -296,10 +300,13 @@ static bool visit_row(void *user, const struct store_row *row) {
 
 /* Store:list([filter]) -> rows | nil, message, code */
 static int l_list(lua_State *L) {
-    static const struct opt_spec spec[] = {
-        OPT_STRING(store_filter, scenario), OPT_STRING(store_filter, machine),
-        OPT_STRING(store_filter, model),    OPT_STRING(store_filter, target),
-        OPT_STRING(store_filter, preset),   OPT_INT64(store_filter, limit, 0, MAX_LIMIT), OPT_END};
+    static const struct opt_spec spec[] = {OPT_STRING(store_filter, scenario),
+                                           OPT_STRING(store_filter, machine),
+                                           OPT_STRING(store_filter, model),
+                                           OPT_STRING(store_filter, target),
+                                           OPT_STRING(store_filter, preset),
+                                           OPT_INT64(store_filter, limit, 0, MAX_LIMIT),
+                                           OPT_END};
     struct store *store = check_open(L, 1);
     struct store_filter filter = {0};
     host_read_options(L, 2, spec, &filter);
@@ -365,9 +372,9 @@ int luaopen_woolly_store(lua_State *L);
 
 int luaopen_woolly_store(lua_State *L) {
     static const luaL_Reg functions[] = {{"open", l_open}, {"new_id", l_new_id}, {NULL, NULL}};
-    static const luaL_Reg methods[] = {
-        {"save", l_save}, {"list", l_list}, {"report", l_report}, {"pin", l_pin},
-        {"tag", l_tag},   {"path", l_path}, {"close", l_close},   {NULL, NULL}};
+    static const luaL_Reg methods[] = {{"save", l_save},   {"list", l_list}, {"report", l_report},
+                                       {"pin", l_pin},     {"tag", l_tag},   {"path", l_path},
+                                       {"close", l_close}, {NULL, NULL}};
     static const luaL_Reg none[] = {{NULL, NULL}};
     host_new_class(L, STORE_CLASS, methods, l_close);
     host_new_class(L, DOCUMENT_CLASS, none, l_document_close);

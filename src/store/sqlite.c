@@ -78,8 +78,12 @@ static void sqlite_memory_shutdown(void *unused) {
 
 static void use_our_allocator(void) {
     static const struct sqlite3_mem_methods methods = {
-        .xMalloc = sqlite_malloc, .xFree = mem_free, .xRealloc = sqlite_realloc,
-        .xSize = sqlite_size, .xRoundup = sqlite_round, .xInit = sqlite_memory_init,
+        .xMalloc = sqlite_malloc,
+        .xFree = mem_free,
+        .xRealloc = sqlite_realloc,
+        .xSize = sqlite_size,
+        .xRoundup = sqlite_round,
+        .xInit = sqlite_memory_init,
         .xShutdown = sqlite_memory_shutdown,
     };
     sqlite3_config(SQLITE_CONFIG_MALLOC, &methods); /* refused, harmlessly, once SQLite runs */
@@ -88,10 +92,11 @@ static void use_our_allocator(void) {
 /* ---- failures ---- */
 
 bool store_damaged(const struct store *store, struct err *err, const char *found) {
-    return err_set(err, ERR_INPUT,
-                   "store: %s: is damaged or no SQLite file (%.200s); it was not changed. Rescue it "
-                   "with `sqlite3 FILE .recover`, or name another file with --store",
-                   store->path, found);
+    return err_set(
+        err, ERR_INPUT,
+        "store: %s: is damaged or no SQLite file (%.200s); it was not changed. Rescue it "
+        "with `sqlite3 FILE .recover`, or name another file with --store",
+        store->path, found);
 }
 
 bool store_fail(const struct store *store, struct err *err, const char *doing) {
@@ -131,7 +136,8 @@ bool store_fail(const struct store *store, struct err *err, const char *doing) {
 
 void store_roll_back(struct store *store) {
     /* A failed COMMIT may have rolled back already; an error here changes nothing either way. */
-    if (sqlite3_get_autocommit(store->db) == 0) sqlite3_exec(store->db, "ROLLBACK", NULL, NULL, NULL);
+    if (sqlite3_get_autocommit(store->db) == 0)
+        sqlite3_exec(store->db, "ROLLBACK", NULL, NULL, NULL);
 }
 
 bool store_execute(struct store *store, const char *sql, const char *doing, struct err *err) {
@@ -164,7 +170,8 @@ static bool check_schema(struct store *store, enum look look, struct err *err) {
     if (tables == 0 && version == 0) {
         if (look == LOOK_BEFORE_WRITING) return true;
         if (look == LOOK_TO_READ) {
-            return err_set(err, ERR_INPUT, "store: %s: is empty, no run was kept in it", store->path);
+            return err_set(err, ERR_INPUT, "store: %s: is empty, no run was kept in it",
+                           store->path);
         }
         char sql[sizeof schema + 200];
         snprintf(sql, sizeof sql, "%sPRAGMA application_id=%d;PRAGMA user_version=%d;", schema,
@@ -189,9 +196,9 @@ static bool check_schema(struct store *store, enum look look, struct err *err) {
 /* Looks at every page: what is damaged is reported, never written to. About 1 s per GB. */
 static bool check_pages(struct store *store, struct err *err) {
     sqlite3_stmt *statement = NULL;
-    bool ok = sqlite3_prepare_v2(store->db, "PRAGMA quick_check(1)", -1, &statement, NULL) ==
-                  SQLITE_OK &&
-              sqlite3_step(statement) == SQLITE_ROW;
+    bool ok =
+        sqlite3_prepare_v2(store->db, "PRAGMA quick_check(1)", -1, &statement, NULL) == SQLITE_OK &&
+        sqlite3_step(statement) == SQLITE_ROW;
     const char *found = ok ? (const char *)sqlite3_column_text(statement, 0) : NULL;
     if (found == NULL) {
         ok = store_fail(store, err, "checked");
@@ -205,13 +212,16 @@ static bool check_pages(struct store *store, struct err *err) {
 /* A transaction that changes nothing shows whether one could: the file, its folder, its lock. */
 static bool prepare_writing(struct store *store, struct err *err) {
     if (!check_schema(store, LOOK_BEFORE_WRITING, err) || !check_pages(store, err)) return false;
-    if (!store_execute(store, "PRAGMA journal_mode=DELETE;PRAGMA synchronous=EXTRA;"
-                              "PRAGMA foreign_keys=ON;BEGIN IMMEDIATE;", "opened for writing", err)) {
+    if (!store_execute(store,
+                       "PRAGMA journal_mode=DELETE;PRAGMA synchronous=EXTRA;"
+                       "PRAGMA foreign_keys=ON;BEGIN IMMEDIATE;",
+                       "opened for writing", err)) {
         return false;
     }
     char touch[64]; /* the same number again: the journal and the first page are really written */
     snprintf(touch, sizeof touch, "PRAGMA user_version=%d;COMMIT", SCHEMA_VERSION);
-    if (check_schema(store, LOOK_IN_TRANSACTION, err) && store_execute(store, touch, "written", err)) {
+    if (check_schema(store, LOOK_IN_TRANSACTION, err) &&
+        store_execute(store, touch, "written", err)) {
         return true;
     }
     store_roll_back(store);
@@ -237,7 +247,8 @@ static bool check_file(struct store *store, bool read_only, struct err *err) {
 }
 
 static bool open_connection(struct store *store, int flags, struct err *err) {
-    if (sqlite3_open_v2(store->path, &store->db, flags | SQLITE_OPEN_FULLMUTEX, NULL) != SQLITE_OK) {
+    if (sqlite3_open_v2(store->path, &store->db, flags | SQLITE_OPEN_FULLMUTEX, NULL) !=
+        SQLITE_OK) {
         if (store->db != NULL) return store_fail(store, err, "opened");
         return err_set(err, ERR_ENVIRONMENT, "store: %s: out of memory", store->path);
     }
@@ -281,8 +292,8 @@ struct store *store_open(const char *url, bool read_only, struct err *err) {
     /* SQLite itself takes :memory: and file: for more than names */
     if (path[0] == '\0' || path[0] == ':' || strncmp(path, "file:", 5) == 0 ||
         strstr(path, "://") != NULL) {
-        err_set(err, ERR_INPUT, "store: '%s': found no file name, allowed are PATH, sqlite:PATH, none",
-                url);
+        err_set(err, ERR_INPUT,
+                "store: '%s': found no file name, allowed are PATH, sqlite:PATH, none", url);
         return NULL;
     }
     struct store *store = mem_new(sizeof *store);

@@ -43,18 +43,22 @@ bool store_list(struct store *store, const struct store_filter *filter,
     int step = SQLITE_DONE;
     while ((step = sqlite3_step(statement)) == SQLITE_ROW) {
         struct store_row row = {
-            .id = column(statement, 0), .scenario = column(statement, 1),
-            .target = column(statement, 2), .preset = column(statement, 3),
-            .commit = column(statement, 4), .status = column(statement, 5),
-            .verdict = column(statement, 6), .machine = column(statement, 7),
+            .id = column(statement, 0),
+            .scenario = column(statement, 1),
+            .target = column(statement, 2),
+            .preset = column(statement, 3),
+            .commit = column(statement, 4),
+            .status = column(statement, 5),
+            .verdict = column(statement, 6),
+            .machine = column(statement, 7),
             .model_name = column(statement, 8),
             .started_wall_ns = sqlite3_column_int64(statement, 9),
             .exit_status = sqlite3_column_int(statement, 10),
         };
         if (sqlite3_errcode(store->db) == SQLITE_NOMEM || !visit(user, &row)) break;
     }
-    bool ok = (step == SQLITE_ROW && sqlite3_errcode(store->db) != SQLITE_NOMEM) ||
-              step == SQLITE_DONE;
+    bool ok =
+        (step == SQLITE_ROW && sqlite3_errcode(store->db) != SQLITE_NOMEM) || step == SQLITE_DONE;
     if (!ok) store_fail(store, err, "read");
     sqlite3_finalize(statement);
     return ok;
@@ -76,7 +80,8 @@ static bool find_one(struct store *store, const char *sql, const char *text, int
     return ok;
 }
 
-/* last, a pin, an id or a unique prefix of one. Ids are compared by range: no letter is a wildcard. */
+/* last, a pin, an id or a unique prefix of one. Ids are compared by range: no letter is a wildcard.
+ */
 static bool find_run(struct store *store, const char *which, int64_t *seq, struct err *err) {
     int found = 0;
     if (strcmp(which, "last") == 0) {
@@ -86,7 +91,8 @@ static bool find_run(struct store *store, const char *which, int64_t *seq, struc
         }
         return found == 1 || err_set(err, ERR_INPUT, "store: %s: holds no run yet", store->path);
     }
-    if (!find_one(store, "SELECT run FROM pins WHERE name=?1", which, seq, &found, err)) return false;
+    if (!find_one(store, "SELECT run FROM pins WHERE name=?1", which, seq, &found, err))
+        return false;
     if (found == 1) return true;
     if (strlen(which) >= LEAST_PREFIX) {
         if (!find_one(store, "SELECT seq FROM runs WHERE id>=upper(?1) AND id<upper(?1)||'~'",
@@ -100,10 +106,11 @@ static bool find_run(struct store *store, const char *which, int64_t *seq, struc
                            store->path, which);
         }
     }
-    return err_set(err, ERR_INPUT,
-                   "store: %s: run '%.40s': there is none. Give an id, at least 4 letters of one, a "
-                   "pin's name, or last; runs.lua lists them",
-                   store->path, which);
+    return err_set(
+        err, ERR_INPUT,
+        "store: %s: run '%.40s': there is none. Give an id, at least 4 letters of one, a "
+        "pin's name, or last; runs.lua lists them",
+        store->path, which);
 }
 
 char *store_report(struct store *store, const char *which, struct err *err) {

@@ -47,8 +47,9 @@ static bool insert_row(struct insert *insert, struct err *err) {
 static bool save_machine_and_model(struct store *store, const struct store_run *run,
                                    struct err *err) {
     struct insert row;
-    bool ok = insert_begin(&row, store, "INSERT INTO machines VALUES(?,?)"
-                                           " ON CONFLICT DO UPDATE SET facts=excluded.facts",
+    bool ok = insert_begin(&row, store,
+                           "INSERT INTO machines VALUES(?,?)"
+                           " ON CONFLICT DO UPDATE SET facts=excluded.facts",
                            err);
     if (ok) {
         bind_text(&row, run->machine_fingerprint);
@@ -57,8 +58,9 @@ static bool save_machine_and_model(struct store *store, const struct store_run *
     }
     sqlite3_finalize(row.statement);
     if (!ok || run->model_sha256 == NULL) return ok;
-    ok = insert_begin(&row, store, "INSERT INTO models VALUES(?,?,?) ON CONFLICT DO UPDATE"
-                                   " SET name=excluded.name, facts=excluded.facts",
+    ok = insert_begin(&row, store,
+                      "INSERT INTO models VALUES(?,?,?) ON CONFLICT DO UPDATE"
+                      " SET name=excluded.name, facts=excluded.facts",
                       err);
     if (ok) {
         bind_text(&row, run->model_sha256);
@@ -72,11 +74,12 @@ static bool save_machine_and_model(struct store *store, const struct store_run *
 
 static bool save_run_row(struct store *store, const struct store_run *run, struct err *err) {
     struct insert row;
-    bool ok = insert_begin(&row, store,
-                           "INSERT INTO runs(id,scenario,target,preset,switches,git_commit,dirty,seed,"
-                           "started_ns,status,exit_status,verdict,machine,model,model_name,report)"
-                           " VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
-                           err);
+    bool ok =
+        insert_begin(&row, store,
+                     "INSERT INTO runs(id,scenario,target,preset,switches,git_commit,dirty,seed,"
+                     "started_ns,status,exit_status,verdict,machine,model,model_name,report)"
+                     " VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+                     err);
     if (ok) {
         bind_text(&row, run->id);
         bind_text(&row, run->scenario);
@@ -207,8 +210,8 @@ static void spool(const struct store *store, const struct store_run *run, struct
 }
 
 bool store_save(struct store *store, const struct store_run *run, struct err *err) {
-    bool ok = store_execute(store, "BEGIN IMMEDIATE", "written", err) && save_all(store, run, err) &&
-              store_execute(store, "COMMIT", "written", err);
+    bool ok = store_execute(store, "BEGIN IMMEDIATE", "written", err) &&
+              save_all(store, run, err) && store_execute(store, "COMMIT", "written", err);
     if (ok) return true;
     store_roll_back(store);
     spool(store, run, err);

@@ -43,7 +43,8 @@ struct store_tag {
 
 struct store_run {
     const char *id; /* ULID; inserting an id that is there already changes nothing */
-    const char *scenario, *target, *preset, *switches_json, *commit, *status; /* "complete", "partial" */
+    const char *scenario, *target, *preset, *switches_json, *commit,
+        *status; /* "complete", "partial" */
     bool dirty;
     int64_t started_wall_ns;
     uint64_t seed;
@@ -51,7 +52,7 @@ struct store_run {
     const char *verdict; /* pass, fail, inconclusive, missing, or NULL: no gate */
     const char *machine_fingerprint, *machine_json;
     const char *model_sha256, *model_name, *model_json; /* sha256 NULL: no model */
-    const char *report_json; /* the whole woolly-report/1 document */
+    const char *report_json;                            /* the whole woolly-report/1 document */
     const struct store_sample_set *sets;
     size_t n_sets;
     const struct store_verdict *verdicts;
@@ -66,7 +67,7 @@ bool store_save(struct store *store, const struct store_run *run, struct err *er
 
 struct store_filter {
     const char *scenario, *machine, *model, *target, *preset; /* NULL: any */
-    int64_t limit; /* newest first; 0: 50 */
+    int64_t limit;                                            /* newest first; 0: 50 */
 };
 struct store_row {
     const char *id, *scenario, *target, *preset, *commit, *status, *verdict, *machine, *model_name;

@@ -1,4 +1,5 @@
-/* ulid.c - names of runs: 48 bits of milliseconds, then 80 of chance, 26 letters that sort by time. */
+/* ulid.c - names of runs: 48 bits of milliseconds, then 80 of chance, 26 letters that sort by time.
+ */
 #include "store/store.h"
 
 #include "base/clock.h"
@@ -23,11 +24,12 @@ void store_new_id(char out[27]) {
     } else {
         low++; /* the same millisecond, or a clock that went back: still sorts after the last */
     }
-    for (int i = 0; i < 10; i++) out[i] = digits[(last_ms >> (45 - 5 * i)) & 31];
+    for (int i = 0; i < 10; i++)
+        out[i] = digits[(last_ms >> (45 - 5 * i)) & 31];
     /* 80 random bits: 16 of high, 64 of low */
     for (int i = 0; i < 16; i++) {
         int shift = 75 - 5 * i; /* of the five bits, from the right */
-        uint64_t bits = shift >= 64   ? high >> (shift - 64)
+        uint64_t bits = shift >= 64  ? high >> (shift - 64)
                         : shift > 59 ? high << (64 - shift) | low >> shift
                                      : low >> shift;
         out[10 + i] = digits[bits & 31];

@@ -1,4 +1,5 @@
-/* store_run.h - runs for the store's tests, and whether one is there, whole, partly or not at all. */
+/* store_run.h - runs for the store's tests, and whether one is there, whole, partly or not at all.
+ */
 #ifndef WOOLLY_TESTS_STORE_RUN_H
 #define WOOLLY_TESTS_STORE_RUN_H
 
@@ -23,30 +24,55 @@ struct made_run {
 static inline struct store_run *make_run(struct made_run *made, const char *id) {
     memset(made, 0, sizeof *made);
     snprintf(made->id, sizeof made->id, "%s", id);
-    snprintf(made->report, sizeof made->report, "{\"schema\":\"woolly-report/1\",\"id\":\"%s\"}", id);
-    for (int i = 0; i < RUN_SAMPLES; i++) made->values[i] = 40.0 + 0.1 * i;
+    snprintf(made->report, sizeof made->report, "{\"schema\":\"woolly-report/1\",\"id\":\"%s\"}",
+             id);
+    for (int i = 0; i < RUN_SAMPLES; i++)
+        made->values[i] = 40.0 + 0.1 * i;
     made->sets[0] = (struct store_sample_set){
         .metric = "tokens_per_second", .unit = "1/s", .values = made->values, .n = RUN_SAMPLES};
     made->sets[1] = (struct store_sample_set){
         .metric = "ttft_ms", .unit = "ms", .values = made->values, .n = RUN_SAMPLES};
     made->sets[2] = (struct store_sample_set){
         .metric = "cache_miss_ratio", .unit = "", .reason = "no hardware counters"};
-    made->verdicts[0] = (struct store_verdict){.gate = "phase1", .metric = "tokens_per_second",
-                                               .bound = "min", .stat = "median", .verdict = "pass",
-                                               .limit = 0.1, .has_limit = true};
-    made->verdicts[1] = (struct store_verdict){.gate = "phase1", .metric = "cache_miss_ratio",
-                                               .bound = "max", .stat = "median", .verdict = "missing",
+    made->verdicts[0] = (struct store_verdict){.gate = "phase1",
+                                               .metric = "tokens_per_second",
+                                               .bound = "min",
+                                               .stat = "median",
+                                               .verdict = "pass",
+                                               .limit = 0.1,
+                                               .has_limit = true};
+    made->verdicts[1] = (struct store_verdict){.gate = "phase1",
+                                               .metric = "cache_miss_ratio",
+                                               .bound = "max",
+                                               .stat = "median",
+                                               .verdict = "missing",
                                                .reason = "no hardware counters"};
     made->tags[0] = (struct store_tag){.key = "branch", .value = "main"};
     made->tags[1] = (struct store_tag){.key = "note", .value = "x'); DROP TABLE runs;--"};
     made->run = (struct store_run){
-        .id = made->id, .scenario = "quick", .target = "native", .preset = "p1",
-        .switches_json = "{}", .commit = "0123456789ab", .status = "complete",
-        .started_wall_ns = 1767323045678000000, .seed = 0xFEDCBA9876543210u, .verdict = "missing",
-        .exit_status = 2, .machine_fingerprint = "00112233445566aa", .machine_json = "{\"a\":1}",
-        .model_sha256 = "abc0", .model_name = "tiny", .model_json = "{}",
-        .report_json = made->report, .sets = made->sets, .n_sets = 3, .verdicts = made->verdicts,
-        .n_verdicts = 2, .tags = made->tags, .n_tags = 2,
+        .id = made->id,
+        .scenario = "quick",
+        .target = "native",
+        .preset = "p1",
+        .switches_json = "{}",
+        .commit = "0123456789ab",
+        .status = "complete",
+        .started_wall_ns = 1767323045678000000,
+        .seed = 0xFEDCBA9876543210u,
+        .verdict = "missing",
+        .exit_status = 2,
+        .machine_fingerprint = "00112233445566aa",
+        .machine_json = "{\"a\":1}",
+        .model_sha256 = "abc0",
+        .model_name = "tiny",
+        .model_json = "{}",
+        .report_json = made->report,
+        .sets = made->sets,
+        .n_sets = 3,
+        .verdicts = made->verdicts,
+        .n_verdicts = 2,
+        .tags = made->tags,
+        .n_tags = 2,
     };
     return &made->run;
 }

@@ -8,7 +8,8 @@ struct text {
     const char *bytes;
     size_t size;
 };
-#define TEXT(literal) {literal, sizeof(literal) - 1}
+#define TEXT(literal)                                                                              \
+    { literal, sizeof(literal) - 1 }
 
 static struct json *parse(const char *text, size_t size, struct err *err) {
     /* An exact copy, so that a sanitizer sees reads past the end. */
@@ -34,7 +35,8 @@ static void refuses_at(const char *text, size_t size, size_t offset, const char 
     struct json *document = parse(text, size, &err);
     check_report(document == NULL, __FILE__, line, text, "was accepted");
     check_report(err.code == ERR_INPUT, __FILE__, line, text, "code");
-    check_report(strncmp(err.message, where, strlen(where)) == 0, __FILE__, line, err.message, where);
+    check_report(strncmp(err.message, where, strlen(where)) == 0, __FILE__, line, err.message,
+                 where);
     check_report(strstr(err.message, part) != NULL, __FILE__, line, err.message, part);
     json_free(document);
 }
@@ -46,25 +48,57 @@ static void refuses_at(const char *text, size_t size, size_t offset, const char 
 static void test_allowed_texts(void) {
     static const struct text good[] = {
         /* any value may be the document; blanks are the four of the RFC */
-        TEXT("null"), TEXT("true"), TEXT("false"), TEXT("0"), TEXT("\"\""), TEXT("[]"), TEXT("{}"),
-        TEXT(" \t\r\n[ \n1\t, 2\r] \n"), TEXT("{ \"a\" : 1 , \"b\" : [ ] }"), TEXT("[[],{},[[]]]"),
-        TEXT("{\"\":0}"), TEXT("{\"a\":{\"a\":1}}"), TEXT("[{\"a\":1},{\"a\":2}]"),
-        TEXT("{\"a\":1,\"A\":2}"), TEXT("[null,true,false]"),
+        TEXT("null"),
+        TEXT("true"),
+        TEXT("false"),
+        TEXT("0"),
+        TEXT("\"\""),
+        TEXT("[]"),
+        TEXT("{}"),
+        TEXT(" \t\r\n[ \n1\t, 2\r] \n"),
+        TEXT("{ \"a\" : 1 , \"b\" : [ ] }"),
+        TEXT("[[],{},[[]]]"),
+        TEXT("{\"\":0}"),
+        TEXT("{\"a\":{\"a\":1}}"),
+        TEXT("[{\"a\":1},{\"a\":2}]"),
+        TEXT("{\"a\":1,\"A\":2}"),
+        TEXT("[null,true,false]"),
         /* numbers */
-        TEXT("-0"), TEXT("-1"), TEXT("10"), TEXT("1.5"), TEXT("0.0"), TEXT("-0.0"), TEXT("1e2"),
-        TEXT("1E2"), TEXT("1e+2"), TEXT("1e-2"), TEXT("0e1"), TEXT("0e+1"), TEXT("0.0e-999"),
-        TEXT("123.456e78"), TEXT("1.7976931348623157e308"), TEXT("5e-324"), TEXT("9007199254740991"),
-        TEXT("-9007199254740992"), TEXT("9007199254740994"), TEXT("9223372036854775808"),
+        TEXT("-0"),
+        TEXT("-1"),
+        TEXT("10"),
+        TEXT("1.5"),
+        TEXT("0.0"),
+        TEXT("-0.0"),
+        TEXT("1e2"),
+        TEXT("1E2"),
+        TEXT("1e+2"),
+        TEXT("1e-2"),
+        TEXT("0e1"),
+        TEXT("0e+1"),
+        TEXT("0.0e-999"),
+        TEXT("123.456e78"),
+        TEXT("1.7976931348623157e308"),
+        TEXT("5e-324"),
+        TEXT("9007199254740991"),
+        TEXT("-9007199254740992"),
+        TEXT("9007199254740994"),
+        TEXT("9223372036854775808"),
         TEXT("0.000000000000000000000000000000000000000000000000000000000000000000000000000001"),
         TEXT("[-3.14159265358979323846264338327950288419716939937510582097494459230781640628,1]"),
         /* text */
-        TEXT("\"\\\"\\\\\\/\\b\\f\\n\\r\\t\""), TEXT("\"\\u0041\\u00e9\\u20AC\\ud83d\\ude00\""),
+        TEXT("\"\\\"\\\\\\/\\b\\f\\n\\r\\t\""),
+        TEXT("\"\\u0041\\u00e9\\u20AC\\ud83d\\ude00\""),
         TEXT("\"\xC2\x80 \xDF\xBF \xE0\xA0\x80 \xED\x9F\xBF \xEE\x80\x80 \xEF\xBF\xBF\""),
-        TEXT("\"\xF0\x90\x80\x80 \xF4\x8F\xBF\xBF\""), TEXT("\"\x7F\""), TEXT("\"a//b/*c*/\""),
-        TEXT("\"\xE2\x80\xA8\xE2\x80\xA9\""), TEXT("\"\\uFFFF\\uFDD0\\uDBFF\\uDFFF\""),
+        TEXT("\"\xF0\x90\x80\x80 \xF4\x8F\xBF\xBF\""),
+        TEXT("\"\x7F\""),
+        TEXT("\"a//b/*c*/\""),
+        TEXT("\"\xE2\x80\xA8\xE2\x80\xA9\""),
+        TEXT("\"\\uFFFF\\uFDD0\\uDBFF\\uDFFF\""),
         TEXT("{\"a\\nb\":1,\"\xC3\xA9\":2}"),
     };
-    for (size_t i = 0; i < sizeof good / sizeof *good; i++) accepts(good[i].bytes, good[i].size);
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++)
+        accepts(good[i].bytes, good[i].size);
 }
 
 static void test_cut_texts_are_refused(void) {
@@ -129,12 +163,24 @@ static void test_bytes_that_are_no_text(void) {
 
 static void test_bad_utf8(void) {
     static const struct text bad[] = {
-        TEXT("\x80"),             TEXT("\xBF"),             TEXT("\xC0\x80"),
-        TEXT("\xC1\xBF"),         TEXT("\xC2"),             TEXT("\xC2\x41"),
-        TEXT("\xE0\x80\x80"),     TEXT("\xE0\x9F\xBF"),     TEXT("\xE2\x82"),
-        TEXT("\xED\xA0\x80"),     TEXT("\xED\xBF\xBF"),     TEXT("\xF0\x80\x80\x80"),
-        TEXT("\xF0\x8F\xBF\xBF"), TEXT("\xF4\x90\x80\x80"), TEXT("\xF5\x80\x80\x80"),
-        TEXT("\xF8\x88\x80\x80"), TEXT("\xF0\x9F\x98"),     TEXT("\xFE"),
+        TEXT("\x80"),
+        TEXT("\xBF"),
+        TEXT("\xC0\x80"),
+        TEXT("\xC1\xBF"),
+        TEXT("\xC2"),
+        TEXT("\xC2\x41"),
+        TEXT("\xE0\x80\x80"),
+        TEXT("\xE0\x9F\xBF"),
+        TEXT("\xE2\x82"),
+        TEXT("\xED\xA0\x80"),
+        TEXT("\xED\xBF\xBF"),
+        TEXT("\xF0\x80\x80\x80"),
+        TEXT("\xF0\x8F\xBF\xBF"),
+        TEXT("\xF4\x90\x80\x80"),
+        TEXT("\xF5\x80\x80\x80"),
+        TEXT("\xF8\x88\x80\x80"),
+        TEXT("\xF0\x9F\x98"),
+        TEXT("\xFE"),
         TEXT("\xFF"),
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
@@ -225,8 +271,16 @@ static double number_of(const char *text) {
 
 static void test_numbers_keep_their_value(void) {
     static const char *const texts[] = {
-        "0",    "-0",   "1",      "0.1",    "-1.5e-7",          "1e22",
-        "5e-324", "9007199254740992", "2.2250738585072014e-308", "123456789012345683968",
+        "0",
+        "-0",
+        "1",
+        "0.1",
+        "-1.5e-7",
+        "1e22",
+        "5e-324",
+        "9007199254740992",
+        "2.2250738585072014e-308",
+        "123456789012345683968",
         "3.14159265358979323846264338327950288419716939937510582097494459230781640628",
         "0.000000000000000000000000000000000000000000000000000000000000000000000000000001",
     };
@@ -310,7 +364,8 @@ static char *repeat(const char *first, const char *part, size_t n, const char *l
     size_t a = strlen(first), b = strlen(part), c = strlen(last);
     char *text = malloc(a + n * b + c + 1);
     memcpy(text, first, a);
-    for (size_t i = 0; i < n; i++) memcpy(text + a + i * b, part, b);
+    for (size_t i = 0; i < n; i++)
+        memcpy(text + a + i * b, part, b);
     memcpy(text + a + n * b, last, c + 1);
     *size = a + n * b + c;
     return text;
@@ -462,7 +517,8 @@ static void test_printed_values(void) {
     prints(json_new_number(1e300), "1e+300");
     prints(json_new_number(-0.0), "-0");
     prints(json_new_number(1.0 / 3), "0.3333333333333333");
-    prints(json_new_string("a\0b", 3), "\"a\xEF\xBF\xBD" "b\"");
+    prints(json_new_string("a\0b", 3), "\"a\xEF\xBF\xBD"
+                                       "b\"");
     prints(json_new_string("\xC0\x80x\xE2\x82", 5),
            "\"\xEF\xBF\xBD\xEF\xBF\xBDx\xEF\xBF\xBD\xEF\xBF\xBD\"");
     prints(json_new_string("", 0), "\"\"");

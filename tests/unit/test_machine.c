@@ -66,7 +66,8 @@ static void test_an_affinity_mask_changes_no_fingerprint(void) {
     machine_read(&all);
     if (sched_getaffinity(0, sizeof before, &before) != 0) return;
     int cpu = 0;
-    while (!CPU_ISSET(cpu, &before)) cpu++;
+    while (!CPU_ISSET(cpu, &before))
+        cpu++;
     CPU_ZERO(&mask);
     CPU_SET(cpu, &mask);
     if (sched_setaffinity(0, sizeof mask, &mask) != 0) return;

@@ -1,4 +1,5 @@
-/* SHA-256 of files: the examples of FIPS 180-4, files around the block size, and what is no file. */
+/* SHA-256 of files: the examples of FIPS 180-4, files around the block size, and what is no file.
+ */
 #include "support/check.h"
 
 #include "base/alloc.h"
@@ -91,7 +92,8 @@ int main(void) {
     test_what_is_no_regular_file();
     test_short_memory();
     static const char *const made[] = {"file", "a", "b", "c", "fifo"};
-    for (size_t i = 0; i < sizeof made / sizeof *made; i++) unlink(in_folder(made[i]));
+    for (size_t i = 0; i < sizeof made / sizeof *made; i++)
+        unlink(in_folder(made[i]));
     CHECK_INT(rmdir(folder), 0);
     return check_done();
 }

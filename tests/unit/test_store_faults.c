@@ -101,8 +101,11 @@ static void check_sound(void) {
     }
     store_close(store);
     CHECK_INT(run_state(path, "01FIRST"), RUN_WHOLE);
-    CHECK_INT(query_int(path, "SELECT count(*) FROM pragma_integrity_check WHERE"
-                              " integrity_check='ok'", ""), 1);
+    CHECK_INT(query_int(path,
+                        "SELECT count(*) FROM pragma_integrity_check WHERE"
+                        " integrity_check='ok'",
+                        ""),
+              1);
 }
 
 static void remove_store(void) {
@@ -245,7 +248,7 @@ static void test_file_size_limit(void) {
         check_spooled(id, &err);
         for (int i = 0; i + 1 < n; i++) { /* all that were acknowledged */
             snprintf(id, sizeof id, "01LIMIT%d", i);
-            if (run_state(path, id) != RUN_WHOLE) CHECK(!"lost");
+            CHECK_INT(run_state(path, id), RUN_WHOLE);
         }
         _exit(check_failures == 0 ? 0 : 1);
     }
