@@ -5,7 +5,7 @@
  * range, bytes as they were, joined pieces valid UTF-8. */
 #include "base/alloc.h"
 #include "engine/tokenizer_private.h"
-#include "support/vocab_file.h"
+#include "../support/vocab_file.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
