@@ -63,12 +63,16 @@ build() {
             exit 4
         fi
     fi
-    case $(ninja -C "$root/$2" -n "$3" 2>/dev/null) in
-    *'no work to do'*) ;;
-    *) say "building $2" ;;
-    esac
-    # An unchanged tree is checked again by ninja itself: it also notices new files.
-    if ! ninja -C "$root/$2" --quiet "$3" >&2; then
+    # Said when the first file is really built: the look for new files is no work worth a word.
+    log=$root/$2/build.log
+    { ninja -C "$root/$2" "$3" 2>&1; echo "status $?"; } | awk -v folder="$2" '
+        !said && /^\[[0-9]+\/[0-9]+\] (Building|Linking|Compiling)/ {
+            print "woolly: building " folder > "/dev/stderr"
+            said = 1
+        }
+        { print }' >"$log"
+    if ! grep -q '^status 0$' "$log"; then
+        cat "$log" >&2
         say "$2 does not build (see above)"
         exit 4
     fi
