@@ -31,7 +31,8 @@ const char *tokenizer_kind(const struct tokenizer *tokenizer); /* "spm" or "bpe"
 const char *tokenizer_pre(const struct tokenizer *tokenizer);  /* "gpt-2", ... or "default" */
 
 struct tokenize_options {
-    bool add_bos;       /* put BOS in front, where the vocabulary has one and adds it */
+    bool add_bos;       /* put BOS in front, where the vocabulary has one and adds it, and EOS
+                         * behind, where the file's add_eos_token asks for it */
     bool parse_special; /* "<|im_end|>" in the text becomes that control token */
 };
 

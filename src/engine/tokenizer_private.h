@@ -2,7 +2,8 @@
  *
  * Text to ids: special tokens are cut out (tokenizer_special.c); what lies between is split into
  * words (tokenizer_pre.c, byte-level BPE only) and merged bottom-up (tokenizer_merge.c). The
- * vocabulary and its checks are in tokenizer_vocab.c, UTF-8 in tokenizer_utf8.c. */
+ * vocabulary and its checks are in tokenizer_vocab.c, its tables in tokenizer_lookup.c, UTF-8 in
+ * tokenizer_utf8.c. */
 #ifndef WOOLLY_ENGINE_TOKENIZER_PRIVATE_H
 #define WOOLLY_ENGINE_TOKENIZER_PRIVATE_H
 
@@ -121,6 +122,13 @@ struct tokenizer {
     int32_t bos, eos, unknown;
     bool adds_bos, adds_eos, adds_space;
 };
+
+/* Filling the tables (tokenizer_lookup.c). False: memory is short, or for add too many probes. */
+bool vocab_texts_init(struct tokenizer *t);
+bool vocab_texts_add(struct tokenizer *t, int32_t id); /* a text that is not there yet */
+bool vocab_merges_init(struct tokenizer *t, uint64_t count);
+/* Where the pair stands or would stand; NULL after too many probes. */
+struct merge_slot *vocab_merge_slot(const struct tokenizer *t, int32_t left, int32_t right);
 
 /* The token whose text is a followed by b (b may be empty), or TOKEN_NONE. */
 int32_t vocab_find(const struct tokenizer *t, const char *a, size_t n_a, const char *b, size_t n_b);

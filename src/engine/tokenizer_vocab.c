@@ -3,7 +3,6 @@
 #include "engine/tokenizer_private.h"
 
 #include "base/alloc.h"
-#include "base/span.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -43,82 +42,6 @@ static bool out_of_memory(struct reader *r, const char *what) {
 
 static int shown(const struct gguf_string *s) {
     return s->size < SHOWN ? (int)s->size : SHOWN;
-}
-
-/* ---- looking up ---- */
-
-#define HASH_START 0xcbf29ce484222325u
-
-static uint64_t hash_more(uint64_t state, const char *s, size_t n) {
-    for (size_t i = 0; i < n; i++)
-        state = (state ^ (unsigned char)s[i]) * 0x100000001b3u;
-    return state;
-}
-
-static uint64_t mixed(uint64_t state) {
-    state = (state ^ state >> 32) * 0x9e3779b97f4a7c15u;
-    return state ^ state >> 29;
-}
-
-int32_t vocab_find(const struct tokenizer *t, const char *a, size_t n_a, const char *b,
-                   size_t n_b) {
-    uint64_t hash = mixed(hash_more(hash_more(HASH_START, a, n_a), b, n_b));
-    uint32_t tag = (uint32_t)(hash >> 32);
-    for (uint64_t i = 0; i < MAX_PROBES; i++) {
-        const struct text_slot *slot = &t->by_text[(hash + i) & t->by_text_mask];
-        if (slot->id == TOKEN_NONE) break;
-        if (slot->tag != tag) continue;
-        const struct gguf_string *s = &t->texts[slot->id];
-        if (s->size == n_a + n_b && memcmp(s->data, a, n_a) == 0 &&
-            (n_b == 0 || memcmp(s->data + n_a, b, n_b) == 0)) {
-            return slot->id;
-        }
-    }
-    return TOKEN_NONE;
-}
-
-int32_t vocab_find_bytes(const struct tokenizer *t, const char *bytes, size_t n) {
-    if (n > t->longest) return TOKEN_NONE;
-    uint64_t state = HASH_START;
-    size_t size = 0;
-    for (size_t i = 0; i < n; i++) {
-        const struct byte_text *c = &t->byte_text[(unsigned char)bytes[i]];
-        state = hash_more(state, c->text, c->size);
-        size += c->size;
-    }
-    uint64_t hash = mixed(state);
-    for (uint64_t i = 0; i < MAX_PROBES; i++) {
-        const struct text_slot *slot = &t->by_text[(hash + i) & t->by_text_mask];
-        if (slot->id == TOKEN_NONE) break;
-        const struct gguf_string *s = &t->texts[slot->id];
-        if (slot->tag != (uint32_t)(hash >> 32) || s->size != size) continue;
-        const char *at = s->data;
-        size_t k = 0;
-        for (; k < n; k++) {
-            const struct byte_text *c = &t->byte_text[(unsigned char)bytes[k]];
-            if (memcmp(at, c->text, c->size) != 0) break;
-            at += c->size;
-        }
-        if (k == n) return slot->id;
-    }
-    return TOKEN_NONE;
-}
-
-/* Where the pair stands or would stand; NULL after too many probes. */
-static struct merge_slot *merge_slot(const struct tokenizer *t, int32_t left, int32_t right) {
-    uint64_t pair = (uint64_t)(uint32_t)left << 32 | (uint32_t)right;
-    uint64_t hash = mixed(pair * 0xd6e8feb86659fd93u);
-    for (uint64_t i = 0; i < MAX_PROBES; i++) {
-        struct merge_slot *slot = &t->merges[(hash + i) & t->merges_mask];
-        if (slot->result == TOKEN_NONE || (slot->left == left && slot->right == right)) return slot;
-    }
-    return NULL;
-}
-
-const struct merge_slot *vocab_merge(const struct tokenizer *t, int32_t left, int32_t right) {
-    if (left == TOKEN_NONE || right == TOKEN_NONE) return NULL;
-    const struct merge_slot *slot = merge_slot(t, left, right);
-    return slot != NULL && slot->result != TOKEN_NONE ? slot : NULL;
 }
 
 /* ---- arrays of the file ---- */
@@ -177,23 +100,10 @@ static bool read_texts(struct reader *r) {
     return true;
 }
 
-/* A power of two with at least half as many slots again as entries. */
-static uint64_t table_size(uint64_t entries) {
-    uint64_t size = 16;
-    while (size < entries + entries / 2)
-        size *= 2;
-    return size;
-}
-
 /* Empty texts (placeholders of some converters) stay out: nothing encodes to them. */
 static bool index_texts(struct reader *r) {
     struct tokenizer *t = r->t;
-    uint64_t n = table_size((uint64_t)t->n_vocab);
-    t->by_text = mem_alloc(n * sizeof *t->by_text);
-    if (t->by_text == NULL) return out_of_memory(r, "the table of tokens");
-    t->by_text_mask = n - 1;
-    for (uint64_t i = 0; i < n; i++)
-        t->by_text[i].id = TOKEN_NONE;
+    if (!vocab_texts_init(t)) return out_of_memory(r, "the table of tokens");
     for (int32_t id = 0; id < t->n_vocab; id++) {
         const struct gguf_string *s = &t->texts[id];
         if (s->size == 0) continue;
@@ -202,17 +112,12 @@ static bool index_texts(struct reader *r) {
             return fail(r, "tokens %d and %d are both \"%.*s\". " DAMAGED, twin, id, shown(s),
                         s->data);
         }
-        uint64_t hash = mixed(hash_more(HASH_START, s->data, s->size)), probe = 0;
-        while (t->by_text[(hash + probe) & t->by_text_mask].id != TOKEN_NONE) {
-            if (++probe == MAX_PROBES) {
-                return fail(r,
-                            "the texts of %d tokens collide beyond chance: the vocabulary was "
-                            "made to slow programs down. Do not use this file",
-                            MAX_PROBES);
-            }
+        if (!vocab_texts_add(t, id)) {
+            return fail(r,
+                        "the texts of %d tokens collide beyond chance: the vocabulary was made to "
+                        "slow programs down. Do not use this file",
+                        MAX_PROBES);
         }
-        t->by_text[(hash + probe) & t->by_text_mask] =
-            (struct text_slot){(uint32_t)(hash >> 32), id};
     }
     return true;
 }
@@ -347,7 +252,7 @@ static bool read_merge(struct reader *r, uint64_t i, const struct gguf_string *s
                     : right == TOKEN_NONE ? "the second part"
                                           : "what it makes");
     }
-    struct merge_slot *slot = merge_slot(t, left, right);
+    struct merge_slot *slot = vocab_merge_slot(t, left, right);
     if (slot == NULL) {
         return fail(r,
                     "%d merges collide beyond chance: the vocabulary was made to slow programs "
@@ -372,12 +277,7 @@ static bool read_merges(struct reader *r) {
         return fail(r, "key \"" KEY "merges\" has %llu entries, allowed up to %d. " DAMAGED,
                     (unsigned long long)v->count, MAX_MERGES);
     }
-    uint64_t n = table_size(v->count);
-    t->merges = mem_alloc(n * sizeof *t->merges);
-    if (t->merges == NULL) return out_of_memory(r, "the merges");
-    t->merges_mask = n - 1;
-    for (uint64_t i = 0; i < n; i++)
-        t->merges[i].result = TOKEN_NONE;
+    if (!vocab_merges_init(t, v->count)) return out_of_memory(r, "the merges");
     for (uint64_t i = 0; i < v->count; i++) {
         if (!read_merge(r, i, &v->strings[i])) return false;
     }
@@ -439,7 +339,7 @@ static void mark_known(struct tokenizer *t, const char *const *names, size_t n, 
     }
 }
 
-/* An id under "tokenizer.ggml." name; absent or all ones (none): *id stays. */
+/* An id under "tokenizer.ggml." name. Absent: *id stays; all ones means none. */
 static bool read_id(struct reader *r, const char *name, int32_t *id) {
     char key[64];
     snprintf(key, sizeof key, KEY "%s", name);
@@ -447,15 +347,15 @@ static bool read_id(struct reader *r, const char *name, int32_t *id) {
     if (v == NULL) return true;
     uint64_t found;
     if (!gguf_get_u64(r->file, key, &found)) {
-        int64_t none = -1;
+        int64_t none = 0;
         bool whole =
             v->kind == GGUF_I8 || v->kind == GGUF_I16 || v->kind == GGUF_I32 || v->kind == GGUF_I64;
         if (whole) none = gguf_element_i64(v, 0);
-        if (whole && none == -1)
-            found = UINT32_MAX;
-        else
+        if (!whole || none != -1) {
             return fail(r, "key \"%s\" is %s, expected a token id from 0 to %d. " DAMAGED, key,
                         whole ? "negative" : gguf_kind_name(v->kind), r->t->n_vocab - 1);
+        }
+        found = UINT32_MAX;
     }
     if (found == UINT32_MAX) {
         *id = TOKEN_NONE;
