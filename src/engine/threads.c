@@ -1,0 +1,210 @@
+/* threads.c - see threads.h. */
+#include "engine/threads.h"
+
+#include "base/alloc.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define LINE 64 /* bytes that travel between cores together */
+/* Spins before sleeping: some 50 us, longer than what lies between two tokens. A sleeper costs a
+ * wake-up of about 5 us and frees its core for others. */
+#define SPINS_BEFORE_SLEEP 20000
+/* Spins of a barrier before offering the core: another thread of the team may need it. */
+#define SPINS_BEFORE_YIELD 4000
+#define STAGES 4 /* counters in turn: one is in use, one was, one is cleared for later */
+
+struct alignas_line {
+    _Alignas(LINE) atomic_uint value;
+};
+
+struct worker {
+    _Alignas(LINE) struct threads *team;
+    pthread_t handle;
+    int index;
+    uint32_t stage; /* of the thread, counts barriers */
+};
+
+struct threads {
+    /* Number of the region << 8 | threads that take part - 1; helpers wait for it to change. */
+    struct alignas_line region;
+    struct alignas_line arrived; /* at the barrier */
+    struct alignas_line passed;  /* barriers passed */
+    struct {
+        _Alignas(LINE) _Atomic int64_t next;
+    } pieces[STAGES];
+    atomic_int sleepers;
+    atomic_bool ending;
+    int n, n_made, n_active;
+    void (*body)(void *user, int thread);
+    void *user;
+    struct worker workers[];
+};
+
+static inline void pause_core(void) {
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
+static void futex_wait(atomic_uint *word, unsigned expected) {
+    syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, expected, NULL, NULL, 0);
+}
+
+static void futex_wake_all(atomic_uint *word) {
+    syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
+}
+
+int threads_available(void) {
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set) != 0) return 1;
+    int n = CPU_COUNT(&set);
+    return n < 1 ? 1 : n > MAX_THREADS ? MAX_THREADS : n;
+}
+
+/* Best effort: a machine that forbids it runs unpinned. */
+static void pin_to(pthread_t thread, int index) {
+    cpu_set_t all, one;
+    if (sched_getaffinity(0, sizeof all, &all) != 0 || CPU_COUNT(&all) == 0) return;
+    int wanted = index % CPU_COUNT(&all);
+    for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+        if (!CPU_ISSET(cpu, &all) || wanted-- > 0) continue;
+        CPU_ZERO(&one);
+        CPU_SET(cpu, &one);
+        pthread_setaffinity_np(thread, sizeof one, &one);
+        return;
+    }
+}
+
+/* The next region's number, once it has begun. */
+static unsigned wait_for_region(struct threads *team, unsigned seen) {
+    for (int i = 0; i < SPINS_BEFORE_SLEEP; i++) {
+        unsigned now = atomic_load_explicit(&team->region.value, memory_order_acquire);
+        if (now != seen) return now;
+        pause_core();
+    }
+    atomic_fetch_add(&team->sleepers, 1);
+    unsigned now;
+    while ((now = atomic_load(&team->region.value)) == seen) futex_wait(&team->region.value, seen);
+    atomic_fetch_sub(&team->sleepers, 1);
+    return now;
+}
+
+static void *worker_main(void *argument) {
+    struct worker *self = argument;
+    struct threads *team = self->team;
+    for (unsigned seen = 0;;) {
+        seen = wait_for_region(team, seen);
+        if (atomic_load_explicit(&team->ending, memory_order_relaxed)) return NULL;
+        if (self->index > (int)(seen & 255)) continue; /* n_active may be the next region's */
+        team->body(team->user, self->index);
+        threads_barrier(team, self->index);
+    }
+}
+
+struct threads *threads_new(int n, bool pin, struct err *err) {
+    struct threads *team = mem_alloc_aligned(sizeof *team + (size_t)n * sizeof *team->workers, LINE);
+    if (team == NULL) {
+        err_set(err, ERR_ENVIRONMENT, "threads: not enough memory for %d threads", n);
+        return NULL;
+    }
+    memset(team, 0, sizeof *team + (size_t)n * sizeof *team->workers);
+    team->n = n;
+    team->n_made = 1;
+    for (int i = 0; i < n; i++) {
+        team->workers[i].team = team;
+        team->workers[i].index = i;
+    }
+    for (int i = 1; i < n; i++, team->n_made++) {
+        int refused = pthread_create(&team->workers[i].handle, NULL, worker_main, &team->workers[i]);
+        if (refused != 0) {
+            err_set(err, ERR_ENVIRONMENT,
+                    "threads: thread %d of %d cannot be started: %s. Ask for fewer threads.", i + 1,
+                    n, strerror(refused));
+            threads_free(team);
+            return NULL;
+        }
+        if (pin) pin_to(team->workers[i].handle, i);
+    }
+    return team;
+}
+
+/* A change of the region's number lets the helpers go; who sleeps is woken. */
+static void begin_region(struct threads *team) {
+    unsigned number = atomic_load_explicit(&team->region.value, memory_order_relaxed) >> 8;
+    atomic_store(&team->region.value, (number + 1) << 8 | (unsigned)(team->n_active - 1));
+    if (atomic_load(&team->sleepers) > 0) futex_wake_all(&team->region.value);
+}
+
+void threads_free(struct threads *team) {
+    if (team == NULL) return;
+    atomic_store(&team->ending, true);
+    team->n_active = 1;
+    begin_region(team);
+    for (int i = 1; i < team->n_made; i++) pthread_join(team->workers[i].handle, NULL);
+    mem_free(team);
+}
+
+int threads_count(const struct threads *team) {
+    return team->n;
+}
+
+void threads_run(struct threads *team, int n, void (*body)(void *user, int thread), void *user) {
+    team->n_active = n < team->n ? n : team->n;
+    team->body = body;
+    team->user = user;
+    for (int i = 0; i < STAGES; i++) {
+        atomic_store_explicit(&team->pieces[i].next, 0, memory_order_relaxed);
+    }
+    for (int i = 0; i < team->n_active; i++) team->workers[i].stage = 0;
+    if (team->n_active > 1) begin_region(team);
+    body(user, 0);
+    threads_barrier(team, 0);
+}
+
+/* The last to arrive lets the others pass. */
+void threads_barrier(struct threads *team, int thread) {
+    uint32_t stage = team->workers[thread].stage++;
+    _Atomic int64_t *after_next = &team->pieces[(stage + 2) % STAGES].next;
+    if (team->n_active == 1) {
+        atomic_store_explicit(after_next, 0, memory_order_relaxed);
+        return;
+    }
+    unsigned passed = atomic_load_explicit(&team->passed.value, memory_order_relaxed);
+    unsigned arrived = atomic_fetch_add_explicit(&team->arrived.value, 1, memory_order_acq_rel) + 1;
+    if (arrived == (unsigned)team->n_active) {
+        atomic_store_explicit(after_next, 0, memory_order_relaxed);
+        atomic_store_explicit(&team->arrived.value, 0, memory_order_relaxed);
+        atomic_store_explicit(&team->passed.value, passed + 1, memory_order_release);
+        return;
+    }
+    for (int spins = 0; atomic_load_explicit(&team->passed.value, memory_order_acquire) == passed;) {
+        if (++spins < SPINS_BEFORE_YIELD) {
+            pause_core();
+        } else {
+            sched_yield();
+        }
+    }
+}
+
+bool threads_next(struct threads *team, int thread, int64_t n, int64_t step, int64_t *first,
+                  int64_t *last) {
+    _Atomic int64_t *next = &team->pieces[team->workers[thread].stage % STAGES].next;
+    int64_t at = team->n_active == 1
+                     ? atomic_load_explicit(next, memory_order_relaxed)
+                     : atomic_fetch_add_explicit(next, step, memory_order_relaxed);
+    if (team->n_active == 1) atomic_store_explicit(next, at + step, memory_order_relaxed);
+    if (at >= n) return false;
+    *first = at;
+    *last = n - at < step ? n : at + step;
+    return true;
+}
