@@ -175,13 +175,14 @@ void threads_run(struct threads *team, int n, void (*body)(void *user, int threa
 void threads_barrier(struct threads *team, int thread) {
     uint32_t stage = team->workers[thread].stage++;
     _Atomic int64_t *after_next = &team->pieces[(stage + 2) % STAGES].next;
-    if (team->n_active == 1) {
+    unsigned n_active = (unsigned)team->n_active; /* before arriving: the next region may change it */
+    if (n_active == 1) {
         atomic_store_explicit(after_next, 0, memory_order_relaxed);
         return;
     }
     unsigned passed = atomic_load_explicit(&team->passed.value, memory_order_relaxed);
     unsigned arrived = atomic_fetch_add_explicit(&team->arrived.value, 1, memory_order_acq_rel) + 1;
-    if (arrived == (unsigned)team->n_active) {
+    if (arrived == n_active) {
         atomic_store_explicit(after_next, 0, memory_order_relaxed);
         atomic_store_explicit(&team->arrived.value, 0, memory_order_relaxed);
         atomic_store_explicit(&team->passed.value, passed + 1, memory_order_release);
