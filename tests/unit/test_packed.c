@@ -4,38 +4,9 @@
 
 #include "base/alloc.h"
 #include "engine/kernels/packed.h"
+#include "support/random_rows.h"
 
 #include <stdbool.h>
-
-static uint64_t state = 1;
-
-static uint32_t next_random(void) {
-    state = state * 6364136223846793005u + 1442695040888963407u;
-    return (uint32_t)(state >> 33);
-}
-
-static float random_float(void) {
-    return ((float)(next_random() & 0xffff) / 32768.0f - 1.0f) * 2.0f;
-}
-
-/* A row of random blocks with small finite half-float scales. */
-static void random_row(uint8_t *row, enum tensor_type type, int64_t cols) {
-    const struct tensor_type_info *info = tensor_type_info(type);
-    int64_t bytes = (int64_t)tensor_type_row_bytes(type, (uint64_t)cols);
-    for (int64_t i = 0; i < bytes; i++) row[i] = (uint8_t)next_random();
-    for (int64_t b = 0; b < bytes; b += info->block_bytes) {
-        uint16_t d = f16_from_f32(random_float() * 0.01f), m = f16_from_f32(random_float() * 0.01f);
-        int d_at = type == TENSOR_Q2_K   ? 80
-                   : type == TENSOR_Q3_K ? 108
-                   : type == TENSOR_Q6_K ? 208
-                                         : 0;
-        memcpy(row + b + d_at, &d, 2);
-        if (type == TENSOR_Q4_1 || type == TENSOR_Q5_1 || type == TENSOR_Q4_K ||
-            type == TENSOR_Q5_K || type == TENSOR_Q2_K) {
-            memcpy(row + b + d_at + 2, &m, 2);
-        }
-    }
-}
 
 struct matrix {
     int64_t rows, cols;

@@ -23,15 +23,6 @@ size_t packed_group_bytes(enum tensor_type type, int rows, int64_t cols) {
     return (bytes + 63) & ~(size_t)63;
 }
 
-/* A block of 32 stored values of one row with its scales, as the file has them. */
-struct unpacked {
-    uint8_t q[PACKED_BLOCK];
-    uint16_t scale, min; /* simple types: half floats */
-    int8_t sub_scale[2]; /* K types */
-    uint8_t sub_min[2];
-    uint16_t d, dmin;
-};
-
 static uint16_t read_half(const uint8_t *p) {
     uint16_t bits;
     memcpy(&bits, p, sizeof bits);
@@ -50,7 +41,7 @@ static void add_high_bits(uint8_t *q, const uint8_t *qh) {
 }
 
 /* 6-bit scale and min number i of the 12 bytes that Q4_K and Q5_K share. */
-static void scale_min_k4(const uint8_t *s, int i, struct unpacked *u) {
+static void scale_min_k4(const uint8_t *s, int i, struct packed_block *u) {
     if (i < 4) {
         u->sub_scale[0] = (int8_t)(s[i] & 63);
         u->sub_min[0] = s[i + 4] & 63;
@@ -67,8 +58,8 @@ static int8_t scale_q3(const uint8_t *s, int i) {
     return (int8_t)((low | high << 4) - 32);
 }
 
-/* Block b (of 32 columns) of a row in file layout. Source: GGUF specification, block layouts. */
-static void unpack_block(struct unpacked *u, enum tensor_type type, const uint8_t *row, int64_t b) {
+/* Source: GGUF specification, block layouts. */
+void packed_unpack(struct packed_block *u, enum tensor_type type, const uint8_t *row, int64_t b) {
     const struct tensor_type_info *info = tensor_type_info(type);
     int per = info->block_values / PACKED_BLOCK, sub = (int)(b % per);
     const uint8_t *p = row + b / per * info->block_bytes;
@@ -189,8 +180,8 @@ void packed_group(uint8_t *dst, enum tensor_type type, int rows, bool biased,
         for (int i = 0; i < f->blocks && t * f->blocks + i < n_blocks; i++) {
             for (int r = 0; r < rows; r++) {
                 if (sources[r] == NULL) continue;
-                struct unpacked u;
-                unpack_block(&u, type, sources[r], t * f->blocks + i);
+                struct packed_block u;
+                packed_unpack(&u, type, sources[r], t * f->blocks + i);
                 for (int c = 0; c < PACKED_BLOCK; c++) {
                     int value = u.q[c];
                     if (f->base_bits == 8 && biased) value ^= 0x80;

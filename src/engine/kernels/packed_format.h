@@ -44,6 +44,18 @@ struct packed_format {
 /* Bounds of |value| after zero and look-up decide how many products an int16 sum may hold. */
 extern const struct packed_format packed_formats[TENSOR_TYPE_COUNT];
 
+/* A block of 32 stored values of one row with its scales, as the file has them. */
+struct packed_block {
+    uint8_t q[PACKED_BLOCK];
+    uint16_t scale, min; /* simple types: half floats */
+    int8_t sub_scale[2]; /* K types: one, or two for 16 columns each */
+    uint8_t sub_min[2];
+    uint16_t d, dmin;
+};
+
+/* Block b (of 32 columns) of a row in file layout. */
+void packed_unpack(struct packed_block *u, enum tensor_type type, const uint8_t *row, int64_t b);
+
 extern const struct packed_kernels packed_kernels_scalar, packed_kernels_avx2,
     packed_kernels_avxvnni, packed_kernels_avx512vnni;
 

@@ -1,0 +1,9 @@
+/* rows_tables.h - the tables that the rows_*.c files fill, private to this folder. */
+#ifndef WOOLLY_ENGINE_ROWS_TABLES_H
+#define WOOLLY_ENGINE_ROWS_TABLES_H
+
+#include "engine/kernels/rows.h"
+
+extern const struct row_kernels row_kernels_scalar;
+
+#endif
