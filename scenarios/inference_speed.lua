@@ -2,7 +2,9 @@ local clock = require "woolly.clock"
 local common = require "woolly.common"
 local counters = require "woolly.counters"
 local engine = require "woolly.engine"
+local roofs = require "woolly.roofs"
 local woolly = require "woolly"
+local work = require "woolly.work"
 
 --- Decode rate of a fresh p0 context, on the same model and ids.
 local function start_rate(model, p)
@@ -30,12 +32,15 @@ return woolly.scenario {
     n_prompt = { default = 32, help = "tokens of the prompt" },
     n_tokens = { default = 32, help = "tokens to decode" },
     n_start_tokens = { default = 5, help = "tokens to decode with p0; it is slow" },
+    roofs = roofs.param,
   },
   setup = function(p)
     local model = woolly.model(p)
     local n_ctx = math.max(p.n_prompt + p.n_tokens, p.n_start_tokens + 1)
-    return { model = model, ids = common.prompt(model, p.n_prompt),
-             context = woolly.context(model, p, { n_ctx = n_ctx }) }
+    local context = woolly.context(model, p, { n_ctx = n_ctx })
+    local limits, why_not = roofs.load(p, { context:switches().threads })
+    return { model = model, ids = common.prompt(model, p.n_prompt), context = context,
+             limits = limits, why_not = why_not }
   end,
   check = function(t, state, p) common.check_logits(t, state.model, p) end,
   measure = function(m, state, p)
@@ -58,5 +63,11 @@ return woolly.scenario {
     local start = start_rate(state.model, p)
     m:record("reference_tokens_per_second", start)
     m:record("improvement_factor", rate / start)
+  end,
+  finish = function(m, state, p)
+    roofs.attach(m, "tokens_per_second", state.limits, state.why_not,
+                 work.decode(state.model, state.context, p))
+    roofs.attach(m, "prefill_tokens_per_second", state.limits, state.why_not,
+                 work.prefill(state.model, state.context, p.n_prompt))
   end,
 }

@@ -210,7 +210,11 @@ local function judge_bound(metric, bound, limit, stat, measured, roof)
     return settle("inconclusive", string.format("%d samples, %s needs %d", #samples, stat, needed))
   end
   local kind = compare(bound, limit, verdict.low, verdict.high)
-  if roof and kind == "fail" and bound == "min" and roof < limit then verdict.unreachable = true end
+  if roof and kind == "fail" and (bound == "min" and roof < limit
+                                  or bound == "max" and metric.better == "lower" and roof > limit)
+  then
+    verdict.unreachable = true
+  end
   return settle(kind, verdict.unreachable and string.format("unreachable: the roof is %g", roof)
                       or kind == "inconclusive" and "the limit lies inside the interval" or nil)
 end

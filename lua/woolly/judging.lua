@@ -39,7 +39,7 @@ end
 ---@param left_out? integer   limits that judging.part left out
 ---@return string verdict
 function judging.apply(document, name, g, left_out)
-  local judged = gate.judge(g, report.measured(document))
+  local judged = gate.judge(g, report.measured(document), { roofs = report.roofs(document) })
   local checks = document.checks or {}
   local last = checks[#checks] -- the first check that fails is the last one made
   if last and not last.ok then

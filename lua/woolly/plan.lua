@@ -155,6 +155,7 @@ local function values_for(test, values, given, switches)
   end
   p.preset, p.switches, p.threads = values.preset, switches, values.threads
   p.seed, p.target, p.duration, p.gate = values.seed, values.target, values.duration, values.gate
+  p.quiet = values.quiet
   p.n_runs = values.runs or test.scenario.runs or DEFAULT_RUNS
   p.warmup = values.warmup or test.scenario.warmup or DEFAULT_WARMUP
   return p

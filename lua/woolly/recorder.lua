@@ -13,6 +13,8 @@ Recorder.__index = Recorder
 ---@class woolly.Measured
 ---@field samples number[]
 ---@field reason? string     why there are none
+---@field roof? number         the physical limit of this metric here
+---@field roof_by? string      what sets it, or why there is none
 
 --- measured: metric name -> { samples, reason }; order: names as first seen.
 ---@return woolly.Recorder
@@ -53,6 +55,16 @@ end
 function Recorder:missing(name, reason)
   known(name)
   entry(self, name).reason = reason
+end
+
+function Recorder:roof(name, value, by)
+  known(name)
+  if value ~= nil and (type(value) ~= "number" or not (value > 0 and value < math.huge)) then
+    error(string.format("roof of %s: found %s, a positive number is required", name,
+                        tostring(value)), 2)
+  end
+  local e = entry(self, name)
+  e.roof, e.roof_by = value, by
 end
 
 -- A failed call's nil, message, code ends the run with that message.

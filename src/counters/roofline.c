@@ -202,7 +202,7 @@ struct team {
 
 static bool is_cancelled(const struct team *team) {
     const volatile int *cancel = team->options->cancel;
-    return cancel != NULL && *cancel != 0;
+    return cancel != NULL && __atomic_load_n(cancel, __ATOMIC_RELAXED) != 0;
 }
 
 static void pause_a_little(int *spins) {

@@ -102,6 +102,11 @@ tap.test("a limit beyond the physical roof fails as unreachable", function()
   local found = verdict_is("fail", TIMED, { min = 90 }, SPREAD, { roofs = { [TIMED] = 58 } })
   tap.equal(found.unreachable, true)
   tap.contains(found.reason, "58")
+  local latency = "single_token_latency_ms"
+  found = verdict_is("fail", latency, { max = 5 }, SPREAD, { roofs = { [latency] = 6 } })
+  tap.equal(found.unreachable, true, "a latency below what is possible")
+  found = verdict_is("fail", latency, { max = 5 }, SPREAD, { roofs = { [latency] = 4 } })
+  tap.equal(found.unreachable, nil, "a latency that is possible")
 end)
 
 tap.test("the worst limit's verdict is the gate's: fail, missing, undecided, pass", function()

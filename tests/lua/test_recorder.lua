@@ -24,6 +24,19 @@ tap.test("a prefill gives a rate, a generation the time to the first token too",
   tap.equal(m.measured.ttft_ms.samples[1], 25.0)
 end)
 
+tap.test("a metric gets its roof, or the reason why it has none", function()
+  local m = recorder.new()
+  m:roof("tokens_per_second", 50, "DRAM 30 GB/s")
+  m:roof("prefill_tokens_per_second", nil, "roofs are off")
+  tap.equal(m.measured.tokens_per_second.roof, 50)
+  tap.equal(m.measured.prefill_tokens_per_second.roof, nil)
+  tap.equal(m.measured.prefill_tokens_per_second.roof_by, "roofs are off")
+  tap.raises(function() m:roof("tokens_per_secnd", 50) end, "tokens_per_second")
+  for _, bad in ipairs { 0, -1, 0 / 0, math.huge, "50" } do
+    tap.raises(function() m:roof("tokens_per_second", bad) end, "positive")
+  end
+end)
+
 tap.test("warm-up calls leave nothing", function()
   local m = recorder.new()
   m.warmup = true

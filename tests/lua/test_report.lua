@@ -43,6 +43,47 @@ tap.test("a metric without samples has n 0 and a reason, no value", function()
   tap.equal(entry.median, nil)
 end)
 
+local function with_roof(samples, name, roof, by)
+  return report.build({ id = "01J", scenario = "smoke", target = "native", status = "complete" }, {
+    machine = { fingerprint = "3f9c2a7700000000" }, order = { name }, status = 0,
+    measured = { [name] = { samples = samples, roof = roof, roof_by = by } },
+  })
+end
+
+tap.test("a roof is shown with the share that was reached, and what sets it", function()
+  local d = with_roof(FIVE, "tokens_per_second", 84, "DRAM 30.0 GB/s, 2 threads")
+  tap.near(d.metrics[1].roof_share, 0.5, 1e-9)
+  tap.equal(d.notes, nil, "nothing odd")
+  local block = text.render(d, {})
+  tap.contains(block, "roof 84 (share 50 %)")
+  tap.contains(block, "roof of tokens_per_second: DRAM 30.0 GB/s, 2 threads")
+  d = with_roof({ 8, 8, 8, 8, 8 }, "single_token_latency_ms", 6)
+  tap.near(d.metrics[1].roof_share, 0.75, 1e-9, "lower is better")
+end)
+
+tap.test("more than the roof is noted as a measurement bug and shown all the same", function()
+  local d = with_roof(FIVE, "tokens_per_second", 39.9)
+  tap.contains(d.notes[1], "tokens_per_second is 1.05 times its roof")
+  local block = text.render(d, {})
+  tap.contains(block, "share 105 %")
+  tap.contains(block, "calibrate.lua")
+  tap.equal(with_roof(FIVE, "tokens_per_second", 40.1).notes, nil, "within 5 %")
+end)
+
+tap.test("a roof that was not measured is absent, with the reason", function()
+  local d = with_roof(FIVE, "tokens_per_second", nil, "roofs are off")
+  tap.equal(d.metrics[1].roof, nil)
+  tap.equal(d.metrics[1].roof_share, nil)
+  tap.contains(text.render(d, {}), "roof of tokens_per_second: none, roofs are off")
+end)
+
+tap.test("a limit beyond the roof is unreachable, also when judged again", function()
+  local d = with_roof(FIVE, "tokens_per_second", 50)
+  judging.apply(d, "x", { title = "X", limits = { tokens_per_second = { min = 60 } } })
+  tap.equal(d.gate.limits[1].unreachable, true)
+  tap.contains(text.render(d, {}), "unreachable")
+end)
+
 tap.test("a gate's verdict, its line and the status go together", function()
   local d = document { tokens_per_second = FIVE }
   tap.equal(judging.apply(d, "phase1", EASY), "pass")

@@ -68,7 +68,7 @@ static void test_refusals_say_what_is_allowed(void) {
 
 static void *raise_later(void *flag) {
     clock_sleep_ns(20000000, NULL);
-    *(volatile int *)flag = 1;
+    __atomic_store_n((int *)flag, 1, __ATOMIC_RELAXED);
     return NULL;
 }
 

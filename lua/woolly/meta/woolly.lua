@@ -147,6 +147,13 @@ function Recorder:decode(result, message, code) end
 ---@return number tokens_per_second
 function Recorder:generate(result, message, code) end
 
+--- The physical limit of a metric on this machine; the report shows which share of it was reached,
+--- and limits beyond it fail as unreachable. Without a value: why there is none.
+---@param metric string
+---@param value? number    in the metric's unit
+---@param by? string       what sets it: "DRAM 31.2 GB/s, 2 threads"; or the reason
+function Recorder:roof(metric, value, by) end
+
 --- Says why a metric has no samples ("no hardware counters on this machine ...").
 ---@param metric string
 ---@param reason string

@@ -17,7 +17,26 @@ local function metric_entry(name, measured)
   end
   entry.median, entry.low, entry.high = gate.estimate(measured.samples, "median", metric.exact)
   if not metric.exact then entry.confidence = 0.95 end
+  entry.roof, entry.roof_by = measured.roof, measured.roof_by
+  if entry.roof then
+    entry.roof_share = metric.better == "lower" and measured.roof / entry.median
+      or entry.median / measured.roof
+  end
   return entry
+end
+
+-- More than is possible was not measured: either figure is wrong, and both are shown.
+local OVER_ROOF <const> = 1.05
+
+local function roof_notes(entries)
+  local notes = {}
+  for _, entry in ipairs(entries) do
+    if entry.roof_share and entry.roof_share > OVER_ROOF then
+      notes[#notes + 1] = string.format("%s is %.2f times its roof: one of the two was measured "
+        .. "wrong. calibrate.lua measures the roofs again", entry.name, entry.roof_share)
+    end
+  end
+  return notes
 end
 
 ---@param run table   { id, scenario, started, target, preset, switches, seed, commit,
@@ -41,6 +60,11 @@ function report.build(run, parts)
   for i, name in ipairs(parts.order) do
     document.metrics[i] = metric_entry(name, parts.measured[name])
   end
+  local notes = roof_notes(document.metrics)
+  if #notes > 0 then
+    document.notes = table.move(notes, 1, #notes, #(parts.notes or {}) + 1,
+                                table.move(parts.notes or {}, 1, #(parts.notes or {}), 1, {}))
+  end
   return document
 end
 
@@ -53,6 +77,15 @@ function report.measured(document)
     measured[entry.name] = { samples = entry.samples or {}, reason = entry.reason }
   end
   return measured
+end
+
+--- The physical limits that a document names, as gate.judge wants them.
+---@param document table
+---@return table<string, number> roofs   by metric
+function report.roofs(document)
+  local roofs = {}
+  for _, entry in ipairs(document.metrics) do roofs[entry.name] = entry.roof end
+  return roofs
 end
 
 --- Puts a verdict into a document.

@@ -47,6 +47,26 @@ local function limit_text(limit, targets)
   return part
 end
 
+local function roof_text(metric)
+  if not metric.roof then return "" end
+  return string.format("roof %s (share %.0f %%)", text.number(metric.roof),
+                       100 * metric.roof_share)
+end
+
+-- What sets the roofs, and why there are none: one line for all metrics.
+local function roofs_line(document)
+  local by, metrics = {}, {}
+  for _, metric in ipairs(document.metrics) do
+    local what = metric.roof_by and (metric.roof and "" or "none, ") .. clean(metric.roof_by)
+    if what and not metrics[what] then
+      by[#by + 1], metrics[what] = what, {}
+    end
+    if what then table.insert(metrics[what], metric.name) end
+  end
+  for i, what in ipairs(by) do by[i] = table.concat(metrics[what], ", ") .. ": " .. what end
+  return #by > 0 and "roof of " .. table.concat(by, "; ") or nil
+end
+
 -- 110M, 8.2B, 260K parameters.
 local function size_text(n)
   for _, unit in ipairs { { 1e9, "B" }, { 1e6, "M" }, { 1e3, "K" } } do
@@ -94,7 +114,7 @@ local function rows_of(document)
       name = metric.name, value = value_text(metric), interval = interval_text(metric),
       limit = limit and limit_text(limit, document.gate.targets)
         or target and "target " .. text.number(target) or "",
-      unit = metric.unit or "",
+      unit = metric.unit or "", roof = roof_text(metric),
       reason = (not limit or limit.verdict ~= "pass") and (limit and limit.reason or metric.reason),
       n = metric.n,
     }
@@ -167,6 +187,7 @@ function text.render(document, options)
       if row.limit ~= "" then tail = row.limit .. "  " .. tail end
     else
       tail = row.limit
+      if row.roof ~= "" then tail = (tail ~= "" and tail .. "  " or "") .. row.roof end
       if row.reason then tail = tail .. "  (" .. clean(row.reason) .. ")" end
     end
     local line = string.format("  %s  %s  %s %s  %s  %s", paint(MARKS[row.mark], row.mark),
@@ -174,6 +195,7 @@ function text.render(document, options)
       pad(row.interval, w.interval), tail)
     lines[#lines + 1] = (line:gsub("%s+$", ""))
   end
+  lines[#lines + 1] = roofs_line(document) and "  " .. roofs_line(document)
   for _, note in ipairs(document.notes or {}) do lines[#lines + 1] = "  " .. clean(note) end
   local verdict, kind = verdict_line(document)
   local kept = options.kept and "run " .. document.run.id .. " kept in " .. clean(options.kept)
