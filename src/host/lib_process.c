@@ -3,6 +3,7 @@
 #include "base/path.h"
 #include "build_facts.h"
 #include "host/host_private.h"
+#include "host/lib_process_child.h"
 #include "host/run_program.h"
 
 #include <dirent.h>
@@ -284,11 +285,13 @@ int luaopen_woolly_process(lua_State *L) {
         {"make_folders", l_make_folders},
         {"cache_folder", l_cache_folder},
         {"run", l_run},
+        {"spawn", process_spawn},
         {"stderr", l_stderr},
         {NULL, NULL},
     };
     static const luaL_Reg none[] = {{NULL, NULL}};
     host_new_class(L, "woolly.process.Folder", none, l_folder_close);
+    process_open_child(L);
     luaL_newlib(L, functions);
     push_source_folder(L);
     lua_setfield(L, -2, "source_folder");

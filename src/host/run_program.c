@@ -24,22 +24,29 @@ struct stream {
     size_t size;
 };
 
-static bool spawn(char *const argv[], int out_fd, int error_fd, pid_t *pid, struct err *err) {
+bool spawn_program(char *const argv[], const struct program_streams *streams, pid_t *pid,
+                   struct err *err) {
     posix_spawn_file_actions_t files;
     posix_spawnattr_t attributes;
     sigset_t none, defaults;
     if (posix_spawn_file_actions_init(&files) != 0 || posix_spawnattr_init(&attributes) != 0) {
         return err_set(err, ERR_ENVIRONMENT, "%s: out of memory", argv[0]);
     }
-    posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-    posix_spawn_file_actions_adddup2(&files, out_fd, STDOUT_FILENO);
-    posix_spawn_file_actions_adddup2(&files, error_fd, STDERR_FILENO);
+    if (streams->in_fd < 0) {
+        posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+    } else {
+        posix_spawn_file_actions_adddup2(&files, streams->in_fd, STDIN_FILENO);
+    }
+    posix_spawn_file_actions_adddup2(&files, streams->out_fd, STDOUT_FILENO);
+    posix_spawn_file_actions_adddup2(&files, streams->error_fd, STDERR_FILENO);
     sigemptyset(&none);
     sigemptyset(&defaults);
     sigaddset(&defaults, SIGPIPE); /* we ignore it; a program expects it */
     posix_spawnattr_setsigmask(&attributes, &none);
     posix_spawnattr_setsigdefault(&attributes, &defaults);
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+    short own_group = streams->own_group ? POSIX_SPAWN_SETPGROUP : 0; /* its id becomes the group's */
+    posix_spawnattr_setflags(
+        &attributes, (short)(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | own_group));
     int failed = posix_spawnp(pid, argv[0], &files, &attributes, argv, environ);
     posix_spawn_file_actions_destroy(&files);
     posix_spawnattr_destroy(&attributes);
@@ -116,7 +123,8 @@ bool run_program(char *const argv[], const volatile int *cancel, struct program_
         close_pair(out);
         return false;
     }
-    if (!spawn(argv, out[1], error[1], &pid, err)) {
+    struct program_streams given = {.in_fd = -1, .out_fd = out[1], .error_fd = error[1]};
+    if (!spawn_program(argv, &given, &pid, err)) {
         close_pair(out);
         close_pair(error);
         return false;

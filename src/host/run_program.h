@@ -5,6 +5,7 @@
 #include "base/err.h"
 
 #include <stddef.h>
+#include <sys/types.h>
 
 #define RUN_PROGRAM_MOST (1u << 20) /* bytes kept of each stream; the rest is read and dropped */
 
@@ -19,5 +20,16 @@ struct program_output {
  * gets SIGTERM, a second later SIGKILL, and the call fails with ERR_CANCELLED. Allocates nothing. */
 bool run_program(char *const argv[], const volatile int *cancel, struct program_output *output,
                  struct err *err);
+
+struct program_streams {
+    int in_fd; /* -1: /dev/null */
+    int out_fd, error_fd;
+    bool own_group; /* a process group of its own: Ctrl-C at the terminal does not reach it */
+};
+
+/* Starts a program without a shell, looked up in PATH, and returns at once. The three descriptors
+ * stay the caller's. */
+bool spawn_program(char *const argv[], const struct program_streams *streams, pid_t *pid,
+                   struct err *err);
 
 #endif

@@ -131,6 +131,92 @@ tap.test("many programs leave no file descriptor open", function()
   tap.equal(open(), before)
 end)
 
+-- ---- programs that run beside this one ----
+
+local function spawn(script) return assert(process.spawn { "sh", "-c", script }) end
+
+tap.test("a child answers line by line, long lines and empty ones too", function()
+  local child <close> = spawn "while read -r line; do echo \"<$line>\"; done; exit 3"
+  for _, line in ipairs { "a", "", "two words", string.rep("x", 200000), "end" } do
+    tap.equal(child:write_line(line), true)
+    tap.equal(child:read_line(), "<" .. line .. ">")
+  end
+  tap.truthy(process.exists("/proc/" .. child:pid()), "pid")
+  tap.equal(child:close(), 3, "status")
+  tap.equal(child:close(), 3, "status, again")
+  tap.raises(function() child:read_line() end, "child is closed")
+  tap.raises(function() child:write_line("x") end, "child is closed")
+end)
+
+tap.test("several lines that came at once are read one by one", function()
+  local child <close> = spawn "printf 'one\\ntwo\\n\\nthree'"
+  tap.equal(child:read_line(), "one")
+  tap.equal(child:read_line(), "two")
+  tap.equal(child:read_line(), "")
+  fails("environment", "sh ended with status 0", child:read_line())
+end)
+
+tap.test("a child and its caller may both write much before they read", function()
+  local child <close> = spawn "head -c 300000 /dev/zero | tr '\\0' y; echo; read -r line; \
+    echo ${#line}; head -c 300000 /dev/zero >&2; echo end"
+  tap.equal(child:write_line(string.rep("x", 300000)), true)
+  tap.equal(#child:read_line(), 300000)
+  tap.equal(child:read_line(), "300000")
+  tap.equal(child:read_line(), "end")
+end)
+
+tap.test("a child that dies is named with its status and last words", function()
+  local child <close> = spawn "echo out; echo first >&2; echo 'the reason' >&2; exit 9"
+  tap.equal(child:read_line(), "out")
+  fails("environment", "sh ended with status 9: the reason", child:read_line())
+  tap.equal(child:pid(), nil)
+  fails("environment", "sh ended with status 9", child:write_line("x"))
+  local killed <close> = spawn "kill -9 $$"
+  fails("environment", "ended with status 137", killed:read_line())
+end)
+
+tap.test("waiting for a line has an end", function()
+  local child <close> = spawn "sleep 100"
+  fails("environment", "no answer within 0.1 s", child:read_line(0.1))
+  tap.raises(function() child:read_line(0) end, "more than 0")
+  tap.raises(function() child:read_line(0 / 0) end, "more than 0")
+end)
+
+tap.test("closing ends a child that does not listen, and its own children", function()
+  local child = spawn "trap '' TERM; sleep 100 & echo $!; cat >/dev/null; sleep 99"
+  local grandchild = child:read_line()
+  tap.equal(child:close(), 137)
+  local stat = process.run { "cat", "/proc/" .. grandchild .. "/stat" }
+  tap.truthy(stat.status ~= 0 or stat.out:match "%) Z", "grandchild ended")
+end)
+
+tap.test("a child that is not there is refused", function()
+  fails("environment", "cannot be started", process.spawn { "woolly-no-such-program" })
+  tap.raises(function() process.spawn {} end, "1..1024 strings")
+  tap.raises(function() process.spawn { "echo", 5 } end, "must be a string")
+  tap.raises(function() process.spawn { "echo", "a\0b" } end, "may be 0")
+  local child <close> = spawn "cat"
+  tap.raises(function() child:write_line("a\nb") end, "one line")
+end)
+
+tap.test("children leave no file descriptor and no process behind", function()
+  local function open() return #process.list_folder("/proc/self/fd") end
+  local before = open()
+  for _ = 1, 10 do
+    local child <close> = spawn "cat"
+    child:write_line("x")
+    tap.equal(child:read_line(), "x")
+  end
+  spawn "cat" -- nobody closes it: the collector does
+  process.spawn { "woolly-no-such-program" }
+  collectgarbage()
+  collectgarbage()
+  tap.equal(open(), before)
+  local children = process.run { "cat", string.format("/proc/%d/task/%d/children", process.pid(),
+                                                      process.pid()) }
+  tap.equal(select(2, children.out:gsub("%d+", "")), 1, "children, the one that asks included")
+end)
+
 -- ---- guard and deadline ----
 
 tap.test("guard passes results and errors through", function()
@@ -209,6 +295,11 @@ tap.test("a deadline ends sleeping and running a program", function()
   end)
   stopped(function()
     process.run { "sleep", "1.9" }
+    forever()
+  end)
+  local child <close> = spawn "sleep 100"
+  stopped(function()
+    child:read_line()
     forever()
   end)
 end)

@@ -94,6 +94,34 @@ function process.cache_folder() end
 ---@return {status: integer, out: string, err: string}? result, string? message, string? code
 function process.run(argv) end
 
+--- Starts a program (no shell, a process group of its own) that is talked to line by line. It is
+--- ended with the Child, at the latest when this program ends: its input is closed then.
+---@param argv string[]
+---@return woolly.process.Child? child, string? message, string? code
+function process.spawn(argv) end
+
+---@class woolly.process.Child
+local Child = {}
+
+--- One line to its standard input.
+---@param text string   without a line end
+---@return true? ok, string? message, string? code
+function Child:write_line(text) end
+
+--- The next line of its standard output, without the line end; of 16 MiB at most. When the program
+--- has ended, the message holds its status and the last line of its standard error.
+---@param seconds? number   how long to wait for a whole line, default 60
+---@return string? line, string? message, string? code
+function Child:read_line(seconds) end
+
+--- Its process id; nil when it is known to have ended.
+---@return integer? pid
+function Child:pid() end
+
+--- Closes its input, waits half a second, then SIGTERM, a second later SIGKILL. Also `<close>`.
+---@return integer status   128 + signal when one ended it
+function Child:close() end
+
 --- Writes to standard error at once (progress lines).
 ---@param text string
 function process.stderr(text) end
