@@ -3,7 +3,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { ROWS = 16, MAX_WIDTH = 8, SIGNED_BYTES = 0, PREFETCH_BYTES = 4096 };
+enum { ROWS = 16, MAX_WIDTH = 8, SIGNED_BYTES = 0, PREFETCH_BYTES = 256 };
 
 typedef __m512i VI;
 typedef __m512 VF;
@@ -44,7 +44,8 @@ static inline VF vf_load_u8(const uint8_t *p) {
     return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)p)));
 }
 static inline void vf_store(float *p, VF v) { _mm512_storeu_ps(p, v); }
-static inline void prefetch(const void *p) { _mm_prefetch((const char *)p, _MM_HINT_T0); }
+/* A macro: gcc takes a function that only prefetches for one without effect and drops its calls. */
+#define prefetch(p) _mm_prefetch((const char *)(p), _MM_HINT_T0)
 
 #include "engine/kernels/packed_format.h"
 

@@ -98,7 +98,9 @@ INLINE void group_body(const enum tensor_type type, const int W, float *y, int64
 #pragma GCC unroll 2
         for (int i = 0; i < f.blocks; i++) {
             const uint8_t *s = scales + i * scale_bytes;
-            /* One sequential stream: asking this far ahead hides DRAM, a few lines at a time. */
+            /* Asking just ahead keeps the lines in the order of the stream, which the hardware's own
+             * prefetcher then follows: far ahead it is slower, and not at all it loses track of a
+             * tile whose super-block ends it. */
             for (int at = 0; at < share; at += 64) prefetch(w + PREFETCH_BYTES + i * share + at);
             VI lines[8];
             unpack_lines(lines, f, planes + i * plane);
