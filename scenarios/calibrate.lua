@@ -41,7 +41,7 @@ return woolly.tool {
       if n < 1 or n > 4096 then woolly.fail("--threads: allowed are 1..4096") end
     end
     if p.seconds <= 0 then woolly.fail("--seconds: more than 0 are required") end
-    local found = roofs.measure_all(counts, p.seconds, p.quiet)
+    local found = woolly.must(roofs.measure_all(counts, p.seconds, p.quiet))
     local where, unfit = nil, roofs.unfit()
     if not unfit then
       where = woolly.must(roofs.path())

@@ -5,6 +5,7 @@ local gate = require "woolly.gate"
 local json = require "woolly.json"
 local models = require "woolly.models"
 local options = require "woolly.options"
+local process = require "woolly.process"
 local progress = require "woolly.progress"
 local roofs = require "woolly.roofs"
 local session = require "woolly.session"
@@ -146,17 +147,11 @@ local function markdown(rows)
   return table.concat(lines, "\n") .. "\n" .. notes_of(rows)
 end
 
---- Measures what the params of scenarios/bench.lua say and prints it.
----@param p woolly.Values
-function bench.run(p)
-  require("woolly.stats").accelerate(require "woolly.numeric")
+--- Runs every combination; rows come in while it runs.
+local function run_all(p, tests, rows, line)
   local all, threads = engine.presets(), p.threads or { false }
-  local presets = p.preset and words(p.preset) or { all[#all] }
-  local tests, specs, rows = tests_of(p), words(p.models), {}
-  if #tests == 0 or #specs == 0 or p.runs < 1 then
-    woolly.fail("no test: one of --models, --n_prompt and --n_gen, --runs is empty or 0")
-  end
-  local line = progress.new { quiet = p.quiet }
+  local presets, specs = p.preset and words(p.preset) or { all[#all] }, words(p.models)
+  for _, preset in ipairs(presets) do woolly.must(engine.preset(preset)) end
   local done, total = 0, #specs * #presets * #threads * #tests * (p.runs + 1)
   local function step(what)
     line:share(what, done, total)
@@ -173,14 +168,31 @@ function bench.run(p)
       for _, n in ipairs(threads) do
         local values = { name = spec:match("[^/]+$"), model = path, preset = preset,
                          switches = options.switches(p.switches), threads = n and { n } or nil }
-        woolly.must(engine.preset(preset))
         check(values)
         bench_context(rows, woolly.model(values), values, tests, p, limits, step)
       end
     end
     session.close()
   end
+end
+
+--- Measures what the params of scenarios/bench.lua say and prints it.
+---@param p woolly.Values
+function bench.run(p)
+  require("woolly.stats").accelerate(require "woolly.numeric")
+  local tests, rows = tests_of(p), {}
+  if #tests == 0 or #words(p.models) == 0 or p.runs < 1 then
+    woolly.fail("no test: one of --models, --n_prompt and --n_gen, --runs is empty or 0")
+  end
+  local line = progress.new { quiet = p.quiet }
+  local ok, value, reason = process.guard(run_all, p, tests, rows, line)
   line:clear()
+  if not ok then
+    -- What was measured until Ctrl-C is worth reading.
+    if #rows > 0 and not p.json then io.write(markdown(rows), "\n") end
+    if reason == "interrupted" then woolly.fail("interrupted", "cancelled") end
+    error(value, 0)
+  end
   common.print(p, { rows = json.array(rows), machine = require("woolly.machine").info(),
                     build = engine.build_info() }, markdown(rows))
 end

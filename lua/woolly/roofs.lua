@@ -178,16 +178,18 @@ end
 ---@param counts integer[]
 ---@param seconds number   altogether
 ---@param quiet? boolean
----@return woolly.Roofs
+---@return woolly.Roofs? found, string? message, string? code
 function roofs.measure_all(counts, seconds, quiet)
   local line = require("woolly.progress").new { quiet = quiet }
   local _ <close> = setmetatable({}, { __close = function() line:clear() end })
   local found = empty()
   for i, n in ipairs(counts) do
-    found.threads[tostring(n)] = failure.must(roofs.measure(n, seconds / #counts, function(share)
+    local at, message, code = roofs.measure(n, seconds / #counts, function(share)
       line:share(string.format("measuring what this machine can do, %d thread%s", n,
                                n == 1 and "" or "s"), i - 1 + share, #counts)
-    end))
+    end)
+    if not at then return nil, message, code end
+    found.threads[tostring(n)] = at
   end
   return found
 end
@@ -211,7 +213,11 @@ function roofs.load(p, counts)
     if not kept or not kept.threads[tostring(n)] then missing[#missing + 1] = n end
   end
   if #missing == 0 then return kept end
-  local found = roofs.measure_all(missing, QUICK_S * #missing, p.quiet)
+  local found, message, code = roofs.measure_all(missing, QUICK_S * #missing, p.quiet)
+  if not found then
+    if code == "cancelled" then failure.raise(message, code) end
+    return nil, message
+  end
   local merged = roofs.keep(found) -- a cache folder that cannot be written costs the next run time
   return p.roofs ~= "fresh" and merged or found
 end

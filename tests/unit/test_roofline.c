@@ -2,6 +2,7 @@
  * asserted: the machine may be busy. */
 #include "support/check.h"
 
+#include "base/alloc.h"
 #include "base/clock.h"
 #include "counters/roofline.h"
 
@@ -66,6 +67,21 @@ static void test_refusals_say_what_is_allowed(void) {
     CHECK(!roofline_measure(ROOFLINE_READ, &options, &sample, &err));
 }
 
+static void test_short_memory_is_a_failure_without_a_leak(void) {
+    double sample = 0;
+    struct err err;
+    struct roofline_options options = {
+        .n_threads = 2, .bytes = 65536, .n_samples = 1, .sample_ns = SAMPLE_NS};
+    for (uint64_t nth = 1; nth <= 2; nth++) {
+        int64_t live = mem_live_bytes();
+        mem_fail_at(nth, 0);
+        CHECK(!roofline_measure(ROOFLINE_READ, &options, &sample, &err));
+        mem_fail_at(0, 0);
+        CHECK_INT(err.code, ERR_ENVIRONMENT);
+        CHECK_INT(mem_live_bytes(), live);
+    }
+}
+
 static void *raise_later(void *flag) {
     clock_sleep_ns(20000000, NULL);
     __atomic_store_n((int *)flag, 1, __ATOMIC_RELAXED);
@@ -123,6 +139,7 @@ int main(void) {
     test_every_loop_of_every_instruction_set_yields_samples();
     test_odd_sizes_and_many_threads();
     test_refusals_say_what_is_allowed();
+    test_short_memory_is_a_failure_without_a_leak();
     test_cancelling_ends_a_measurement_soon();
     test_working_sets_follow_the_caches();
     test_names();
