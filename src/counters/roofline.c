@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -21,7 +22,7 @@
 
 #define HUGE_PAGE ((int64_t)2 << 20)
 #define MIB ((int64_t)1 << 20)
-#define CHUNK_BYTES ((size_t)2 << 20) /* read between two looks at the clock: 10 to 200 us */
+#define CHUNK_BYTES ((size_t)1 << 20) /* read between two looks at the clock: 5 to 100 us */
 #define SKEW_BYTES ((size_t)4224) /* off a power of two: no two streams in the same cache sets */
 #define ROUNDS 4000               /* of arithmetic between two looks: 10 to 50 us */
 #define FIRST_SAMPLE_NS 20000000  /* at most, of the unrecorded one: clock speed, pages */
@@ -184,7 +185,9 @@ struct roofline_set roofline_set(const struct machine_info *machine, enum roofli
 struct worker {
     pthread_t thread;
     struct team *team;
-    char *data;                     /* its working set */
+    int cpu;    /* where it stays, -1: anywhere */
+    char *data; /* its working set */
+    size_t at;  /* where its streams stand: the next sample goes on from there */
     int64_t start_ns, end_ns, work; /* of the sample at hand */
 };
 
@@ -221,6 +224,59 @@ static bool meet(struct team *team, int *meetings) {
     return !is_cancelled(team);
 }
 
+/* ---- where the threads run ---- */
+
+/* The lowest CPU of the same core. */
+static int first_sibling(int cpu) {
+    char path[96], text[64];
+    snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu%d/topology/thread_siblings_list", cpu);
+    return proc_read_line(path, text, sizeof text) ? atoi(text) : cpu;
+}
+
+/* Allowed CPUs, one of each core in front: *n_cores of them. How many in all. */
+static int list_cpus(int *cpus, int *n_cores) {
+    cpu_set_t allowed;
+    bool seen[CPU_SETSIZE] = {false};
+    int others[CPU_SETSIZE], n = 0, n_others = 0;
+    *n_cores = 0;
+    if (sched_getaffinity(0, sizeof allowed, &allowed) != 0) return 0; /* more than the set has */
+    for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+        if (!CPU_ISSET(cpu, &allowed)) continue;
+        int core = first_sibling(cpu);
+        if (core < 0 || core >= CPU_SETSIZE || seen[core]) {
+            others[n_others++] = cpu;
+        } else {
+            seen[core] = true;
+            cpus[n++] = cpu;
+        }
+    }
+    *n_cores = n;
+    memcpy(cpus + n, others, (size_t)n_others * sizeof *others);
+    return n + n_others;
+}
+
+/* A processor for each of several threads, spread over all there are: left alone, the scheduler may
+ * keep two threads on one while another program has the other, and half a machine would pass for
+ * the roof. */
+static void place(struct team *team) {
+    int cpus[CPU_SETSIZE], n_cores = 0, n = list_cpus(cpus, &n_cores);
+    int among = team->n_threads <= n_cores ? n_cores : n;
+    bool fits = team->n_threads > 1 && team->n_threads <= among;
+    for (int i = 0; i < team->n_threads; i++) {
+        team->workers[i].cpu = fits ? cpus[(int64_t)i * among / team->n_threads] : -1;
+    }
+}
+
+static void stay_in_place(const struct worker *worker) {
+    cpu_set_t set;
+    if (worker->cpu < 0) return;
+    CPU_ZERO(&set);
+    CPU_SET(worker->cpu, &set);
+    (void)pthread_setaffinity_np(pthread_self(), sizeof set, &set); /* refused: anywhere */
+}
+
+/* ---- samples ---- */
+
 /* Reads until the deadline; bytes read. */
 static int64_t read_until(struct worker *worker, int variant, int64_t deadline_ns) {
     const struct team *team = worker->team;
@@ -230,11 +286,12 @@ static int64_t read_until(struct worker *worker, int variant, int64_t deadline_n
     size_t step = CHUNK_BYTES / ROOFLINE_STREAMS;
     if (step > stride) step = stride;
     int64_t passes = (int64_t)(CHUNK_BYTES / ROOFLINE_STREAMS / step), bytes = 0;
-    for (size_t at = 0;; at = at + step < stride ? at + step : 0) {
-        size_t piece = at + step <= stride ? step : stride - at;
+    for (;;) {
+        size_t left = stride - worker->at, piece = step < left ? step : left;
         for (int64_t i = 0; i < passes; i++) {
-            team->kernels.read[variant](worker->data + at, stride, piece);
+            team->kernels.read[variant](worker->data + worker->at, stride, piece);
         }
+        worker->at = piece < left ? worker->at + piece : 0;
         bytes += passes * (int64_t)piece * ROOFLINE_STREAMS;
         worker->end_ns = clock_now_ns();
         if (worker->end_ns >= deadline_ns || is_cancelled(team)) return bytes;
@@ -269,6 +326,7 @@ static void run_samples(struct worker *worker) {
     const struct roofline_options *o = team->options;
     bool is_leader = worker == team->workers;
     int meetings = 0;
+    stay_in_place(worker);
     if (team->what == ROOFLINE_READ) memset(worker->data, 1, (size_t)o->bytes);
     for (int s = -1; s < o->n_samples; s++) {
         int64_t length = s < 0 ? at_most(o->sample_ns, FIRST_SAMPLE_NS) : o->sample_ns;
@@ -344,6 +402,7 @@ bool roofline_measure(enum roofline_what what, const struct roofline_options *op
     }
     for (int i = 0; i < team.n_threads; i++)
         team.workers[i].team = &team;
+    place(&team);
     bool ok = what != ROOFLINE_READ || lay_out(&team, &block, err);
     if (ok) ok = run_team(&team, err);
     mem_free(block);
