@@ -11,10 +11,11 @@
 
 #define DEFAULT_N_CTX 4096
 #define DEFAULT_N_BATCH 64
+#define FUSED_N_BATCH 512
 #define MAX_N_BATCH 4096
 
 struct context_options context_options_default(void) {
-    struct context_options options = {.n_batch = DEFAULT_N_BATCH};
+    struct context_options options = {.n_batch = 0};
     engine_preset("p1", &options.switches, NULL);
     return options;
 }
@@ -29,19 +30,12 @@ static bool check_options(const struct model *model, struct context_options *o, 
                        "context: n_ctx is %lld, allowed 1..%lld, the length %s was trained for.",
                        (long long)o->n_ctx, (long long)trained, model->file->path);
     }
+    if (o->n_batch == 0) o->n_batch = o->switches.fused_matmul ? FUSED_N_BATCH : DEFAULT_N_BATCH;
     if (o->n_batch < 1 || o->n_batch > MAX_N_BATCH) {
         return err_set(err, ERR_INPUT, "context: n_batch is %lld, allowed 1..%d.",
                        (long long)o->n_batch, MAX_N_BATCH);
     }
-    if (o->switches.n_threads != 1) {
-        return err_set(err, ERR_INPUT, "context: threads is %d, this build runs 1.",
-                       o->switches.n_threads);
-    }
-    if (o->switches.weight_cache_bytes < 0) {
-        return err_set(err, ERR_INPUT, "context: weight_cache_bytes is %lld, allowed 0 or more.",
-                       (long long)o->switches.weight_cache_bytes);
-    }
-    return true;
+    return engine_check_switches(&o->switches, err);
 }
 
 /* Every slot at its largest; false when a product does not fit. */
@@ -61,7 +55,7 @@ static bool slot_sizes(const struct context *c, uint64_t sizes[SLOT_COUNT]) {
         {SLOT_Q, c->n_batch, heads, sizeof(float)},
         {SLOT_K, c->n_batch, p->n_head_kv * p->head_dim, sizeof(float)},
         {SLOT_V, c->n_batch, p->n_head_kv * p->head_dim, sizeof(float)},
-        {SLOT_SCORES, c->n_batch, c->n_ctx, sizeof(float)},
+        {SLOT_SCORES, 1, c->n_ctx, sizeof(float)},
         {SLOT_MIXED, c->n_batch, heads, sizeof(float)},
         {SLOT_GATE, c->n_batch, p->n_ff, sizeof(float)},
         {SLOT_UP, c->n_batch, p->n_ff, sizeof(float)},
@@ -76,6 +70,7 @@ static bool slot_sizes(const struct context *c, uint64_t sizes[SLOT_COUNT]) {
     _Static_assert(sizeof all / sizeof *all == SLOT_COUNT, "a slot without a size");
     for (size_t i = 0; i < SLOT_COUNT; i++) {
         uint64_t bytes = 0;
+        if (c->switches.fused_matmul && all[i].slot < SLOT_LOGITS) continue; /* has its own */
         if (!size_mul((uint64_t)all[i].n, (uint64_t)all[i].each, &bytes) ||
             !size_mul(bytes, all[i].size, &sizes[all[i].slot])) {
             return false;
@@ -121,9 +116,14 @@ static bool set_up(struct context *c, const struct context_options *o, struct er
                        "context: not enough memory for a weight cache of %d entries",
                        c->model->n_weights);
     }
+    const struct kv_shape shape = {.n_layer = p->n_layer, .n_head_kv = p->n_head_kv,
+                                   .head_dim = p->head_dim, .n_ctx = c->n_ctx,
+                                   .key_type = c->switches.key_type,
+                                   .value_type = c->switches.value_type};
     return scratch_init(&c->scratch, c->switches.pool, sizes, err) &&
-           kv_cache_init(&c->kv, p->n_layer, p->n_head_kv, p->head_dim, c->n_ctx, c->switches.pool,
-                         err);
+           kv_cache_init(&c->kv, &shape, attention_kernels_get(c->kernels->isa), c->switches.pool,
+                         err) &&
+           (!c->switches.fused_matmul || fused_init(c, o, err));
 }
 
 struct context *context_new(struct model *model, const struct context_options *options,
@@ -143,6 +143,7 @@ struct context *context_new(struct model *model, const struct context_options *o
 
 void context_free(struct context *c) {
     if (c == NULL) return;
+    fused_free(c);
     kv_cache_free(&c->kv);
     scratch_free(&c->scratch);
     weight_cache_free(&c->weights);
@@ -221,8 +222,9 @@ void context_reset_counters(struct context *c) {
 struct context_memory context_memory(const struct context *c) {
     return (struct context_memory){.kv_bytes = kv_cache_bytes(&c->kv, c->n_ctx),
                                    .kv_used_bytes = kv_cache_bytes(&c->kv, c->n_past),
-                                   .scratch_bytes = scratch_bytes(&c->scratch),
-                                   .cache_bytes = c->weights.bytes};
+                                   .scratch_bytes = scratch_bytes(&c->scratch) + fused_bytes(c),
+                                   .cache_bytes = c->weights.bytes,
+                                   .packed_bytes = fused_packed_bytes(c)};
 }
 
 /* ---- prefill ---- */

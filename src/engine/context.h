@@ -2,6 +2,7 @@
 #ifndef WOOLLY_ENGINE_CONTEXT_H
 #define WOOLLY_ENGINE_CONTEXT_H
 
+#include "engine/fused.h"
 #include "engine/kv_cache.h"
 #include "engine/model.h"
 #include "engine/scratch.h"
@@ -19,6 +20,7 @@ struct context {
     struct kv_cache kv;
     struct weight_cache weights; /* with switches.weight_cache */
     struct scratch scratch;
+    struct fused *fused; /* with switches.fused_matmul */
     struct context_counters counters; /* cache figures live in weights until read */
 };
 

@@ -8,6 +8,7 @@
 
 #include "base/err.h"
 #include "engine/gguf.h"
+#include "engine/kernels/attention.h"
 #include "engine/kernels/kernels.h"
 #include "engine/tensor_type.h"
 #include "engine/tokenizer.h"
@@ -24,11 +25,21 @@ struct engine_switches {
     bool pool;         /* scratch laid out once; off: malloc and free per operation */
     enum isa isa;      /* with simd: which one; default kernels_best() */
     int64_t weight_cache_bytes;
-    int n_threads; /* 1 in this build's presets */
+    /* Phase 2 */
+    bool fused_matmul;    /* quantised weights times quantised activations, in one parallel region */
+    bool fused_attention; /* online softmax; off: all scores of a query at once */
+    /* Phase 3 */
+    enum kv_type key_type, value_type; /* of the KV cache */
+    bool repack;     /* weights in the interleaved layout, made once per model */
+    bool huge_pages; /* ask for 2 MB pages for them */
+    /* Phase 4 */
+    int n_threads;
 };
 
-/* "p0", "p1". False and the list of presets in err when unknown. */
+/* "p0" .. "p4". False and the list of presets in err when unknown. */
 bool engine_preset(const char *name, struct engine_switches *out, struct err *err);
+/* False and the reason when one switch needs another that is off. */
+bool engine_check_switches(const struct engine_switches *switches, struct err *err);
 /* NULL-terminated list of preset names. */
 const char *const *engine_preset_names(void);
 
@@ -69,9 +80,12 @@ struct context;
 
 struct context_options {
     int64_t n_ctx;   /* 0: min(n_ctx_train, 4096) */
-    int64_t n_batch; /* prompt tokens per block with pool on; default 64 */
+    int64_t n_batch; /* prompt tokens per block; 0: 512 with fused_matmul, 64 with pool, else 1 */
     struct engine_switches switches;
     const volatile int *cancel; /* polled between tokens and between layers of a prefill block */
+    /* Called while weights are repacked, by the calling thread; may be NULL. */
+    void (*progress)(void *user, uint64_t done_bytes, uint64_t total_bytes);
+    void *progress_user;
 };
 struct context_options context_options_default(void); /* preset p1 */
 
@@ -140,6 +154,7 @@ void context_reset_counters(struct context *context);
 
 struct context_memory {
     uint64_t kv_bytes, kv_used_bytes, scratch_bytes, cache_bytes;
+    uint64_t packed_bytes; /* of the model, shared by its contexts */
 };
 struct context_memory context_memory(const struct context *context);
 

@@ -4,6 +4,8 @@
  * weights are decoded, never the order of the arithmetic. */
 #include "engine/context.h"
 
+#include "engine/attention_naive.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -82,29 +84,14 @@ static bool project(struct context *c, const struct layer *layer, int64_t index,
     return true;
 }
 
-/* One head of the block: its score matrix [n, positions], a softmax of every row up to its own
- * position, then the weighted sum of the values. q and out: rows `width` apart. */
+/* One head of the block, token by token. q and out: rows `width` apart; scores [positions]. */
 static void attend_head(struct context *c, float *out, const float *q, const float *keys,
                         const float *values, float *scores, int64_t n, int64_t width) {
-    const struct kernels *k = c->kernels;
-    const int64_t dim = c->model->params.head_dim, positions = c->n_past + n;
+    const struct model_params *p = &c->model->params;
     for (int64_t i = 0; i < n; i++) {
         int64_t seen = c->n_past + i + 1;
-        k->dot_f32_columns(scores + i * positions, q + i * width, keys, dim, (int)seen, dim);
-    }
-    for (int64_t i = 0; i < n; i++) {
-        float *row = scores + i * positions;
-        int64_t seen = c->n_past + i + 1;
-        for (int64_t j = 0; j < seen; j++)
-            row[j] *= c->model->params.attention_scale;
-        k->softmax(row, seen);
-    }
-    for (int64_t i = 0; i < n; i++) {
-        int64_t seen = c->n_past + i + 1;
-        memset(out + i * width, 0, (size_t)dim * sizeof(float));
-        for (int64_t j = 0; j < seen; j++) {
-            k->axpy_f32(out + i * width, scores[i * positions + j], values + j * dim, dim);
-        }
+        attention_naive(c->kernels, out + i * width, q + i * width, keys, values, scores, seen,
+                        p->head_dim, p->attention_scale);
         c->counters.kernel_calls += (uint64_t)seen + 2;
     }
 }
@@ -122,7 +109,7 @@ static bool attention(struct context *c, const struct layer *layer, int64_t inde
     give(c, SLOT_NORMED);
 
     float *mixed = take(c, SLOT_MIXED, n * width, err);
-    float *scores = mixed == NULL ? NULL : take(c, SLOT_SCORES, n * (c->n_past + n), err);
+    float *scores = mixed == NULL ? NULL : take(c, SLOT_SCORES, c->n_past + n, err);
     if (scores == NULL) return false;
     for (int64_t head = 0; head < p->n_head; head++) {
         attend_head(c, mixed + head * p->head_dim, q + head * p->head_dim,
@@ -191,16 +178,10 @@ static int64_t first_non_finite(const float *values, int64_t n) {
     return at;
 }
 
-/* Logits of the last `count` tokens of the block into out [count, n_vocab]. */
-static bool output(struct context *c, const float *x, int64_t n, int64_t count, float *out,
-                   struct err *err) {
+/* Scales the logits of the block's last `count` tokens and refuses what is not finite. */
+static bool finish_logits(struct context *c, float *out, int64_t n, int64_t count, struct err *err) {
     const struct model_params *p = &c->model->params;
     const int64_t n_vocab = c->model->n_vocab;
-    float *normed = take(c, SLOT_NORMED, count * p->n_embd, err);
-    if (normed == NULL) return false;
-    norm_rows(c, normed, x + (n - count) * p->n_embd, c->model->output_norm, count, p->n_embd);
-    if (!context_matmul(c, out, &c->model->output, normed, count, err)) return false;
-    give(c, SLOT_NORMED);
     for (int64_t i = 0; p->logit_scale != 1.0f && i < count * n_vocab; i++) {
         out[i] *= p->logit_scale;
     }
@@ -215,6 +196,18 @@ static bool output(struct context *c, const float *x, int64_t n, int64_t count, 
             isnan(out[i * n_vocab + bad]) ? "NaN" : "infinite");
     }
     return true;
+}
+
+/* Logits of the last `count` tokens of the block into out [count, n_vocab]. */
+static bool output(struct context *c, const float *x, int64_t n, int64_t count, float *out,
+                   struct err *err) {
+    const struct model_params *p = &c->model->params;
+    float *normed = take(c, SLOT_NORMED, count * p->n_embd, err);
+    if (normed == NULL) return false;
+    norm_rows(c, normed, x + (n - count) * p->n_embd, c->model->output_norm, count, p->n_embd);
+    if (!context_matmul(c, out, &c->model->output, normed, count, err)) return false;
+    give(c, SLOT_NORMED);
+    return finish_logits(c, out, n, count, err);
 }
 
 static bool logits(struct context *c, const float *x, int64_t n, enum forward_logits want,
@@ -258,11 +251,27 @@ static bool run_block(struct context *c, const int32_t *tokens, int64_t n, enum 
     return true;
 }
 
+static bool run_fused(struct context *c, const int32_t *tokens, int64_t n, enum forward_logits want,
+                      float *rows, struct err *err) {
+    const int64_t n_vocab = c->model->n_vocab;
+    float *own = take(c, SLOT_LOGITS, n_vocab, err); /* pooled: always there */
+    if (!fused_forward(c, tokens, n, want == LOGITS_ALL, want == LOGITS_LAST, rows, err)) return false;
+    if (want == LOGITS_NONE) return true;
+    if (!finish_logits(c, want == LOGITS_ALL ? rows : own, n, want == LOGITS_ALL ? n : 1, err)) {
+        return false;
+    }
+    if (want == LOGITS_ALL) memcpy(own, rows + (n - 1) * n_vocab, (size_t)n_vocab * sizeof(float));
+    c->logits = own;
+    return true;
+}
+
 bool context_forward(struct context *c, const int32_t *tokens, int64_t n, enum forward_logits want,
                      float *rows, struct err *err) {
     c->logits = NULL;
     if (c->switches.weight_cache) weight_cache_next_pass(&c->weights);
-    if (!run_block(c, tokens, n, want, rows, err)) {
+    bool ran = c->fused != NULL ? run_fused(c, tokens, n, want, rows, err)
+                                : run_block(c, tokens, n, want, rows, err);
+    if (!ran) {
         scratch_give_all(&c->scratch);
         return false;
     }

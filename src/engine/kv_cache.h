@@ -1,29 +1,45 @@
-/* kv_cache.h - keys and values of the tokens so far, F32.
+/* kv_cache.h - keys and values of the tokens so far, each in a type of its own.
  *
- * Keys and values each lie as [layer][kv head][position][head_dim]: attention of one head walks
- * one contiguous run. */
+ * Both lie as [layer][kv head][position][row]: attention of one head walks one contiguous run. A row
+ * is one position's vector of one head; kernels/attention.h says what is in it. */
 #ifndef WOOLLY_ENGINE_KV_CACHE_H
 #define WOOLLY_ENGINE_KV_CACHE_H
 
 #include "base/err.h"
+#include "engine/kernels/attention.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
-struct kv_cache {
+struct kv_shape {
     int64_t n_layer, n_head_kv, head_dim, n_ctx;
-    float *keys, *values;
+    enum kv_type key_type, value_type;
 };
 
-/* touch: write every page now, so that no token pays for a page fault later. */
-bool kv_cache_init(struct kv_cache *cache, int64_t n_layer, int64_t n_head_kv, int64_t head_dim,
-                   int64_t n_ctx, bool touch, struct err *err);
+struct kv_cache {
+    int64_t n_layer, n_head_kv, head_dim, n_ctx;
+    enum kv_type key_type, value_type;
+    size_t key_row, value_row; /* bytes */
+    const struct attention_kernels *kernels;
+    uint8_t *keys, *values;
+};
+
+/* kernels: who writes rows; for F32 rows it may be NULL. touch: write every page now, so that no
+ * token pays for a page fault later. A type that head_dim does not allow is ERR_INPUT. */
+bool kv_cache_init(struct kv_cache *cache, const struct kv_shape *shape,
+                   const struct attention_kernels *kernels, bool touch, struct err *err);
 void kv_cache_free(struct kv_cache *cache);
 
 /* Stores one token's k and v, each [n_head_kv, head_dim], at a position of a layer. */
 void kv_cache_store(struct kv_cache *cache, int64_t layer, int64_t position, const float *k,
                     const float *v);
-/* First position's vector of one head; the others follow head_dim apart. */
+/* The same for one head: k and v [head_dim]. Any thread, on its own heads and positions. */
+void kv_cache_store_head(struct kv_cache *cache, int64_t layer, int64_t head, int64_t position,
+                         const float *k, const float *v);
+/* First position's row of one head; the others follow key_row, value_row bytes apart. */
+const uint8_t *kv_cache_key_rows(const struct kv_cache *cache, int64_t layer, int64_t head);
+const uint8_t *kv_cache_value_rows(const struct kv_cache *cache, int64_t layer, int64_t head);
+/* The same of F32 rows, head_dim apart. */
 const float *kv_cache_keys(const struct kv_cache *cache, int64_t layer, int64_t head);
 const float *kv_cache_values(const struct kv_cache *cache, int64_t layer, int64_t head);
 /* Bytes of keys and values together that n positions take. */

@@ -2,6 +2,7 @@
 #include "engine/model.h"
 
 #include "base/alloc.h"
+#include "engine/packed_model.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -247,6 +248,7 @@ struct model *model_load(const char *path, const struct model_options *options, 
         err_set(err, ERR_ENVIRONMENT, "model: not enough memory for %zu bytes", sizeof *model);
         return NULL;
     }
+    pthread_mutex_init(&model->packing, NULL);
     if (load(model, path, options != NULL ? options : &defaults, err)) return model;
     model_free(model);
     return NULL;
@@ -254,6 +256,8 @@ struct model *model_load(const char *path, const struct model_options *options, 
 
 void model_free(struct model *model) {
     if (model == NULL) return;
+    packed_models_free(model);
+    pthread_mutex_destroy(&model->packing);
     rope_free(&model->rope);
     mem_free(model->layers);
     mem_free(model->name);

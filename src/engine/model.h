@@ -8,6 +8,8 @@
 #include "engine/engine.h"
 #include "engine/rope.h"
 
+#include <pthread.h>
+
 /* What the metadata says, checked. */
 struct model_params {
     const char *arch; /* static text */
@@ -68,6 +70,8 @@ struct model {
     bool tied_embeddings;
     uint64_t weight_bytes, n_params, bytes_per_token;
     enum tensor_type main_type;
+    pthread_mutex_t packing; /* guards packed */
+    struct packed_model *packed; /* the forms made so far */
 };
 
 #endif

@@ -19,7 +19,7 @@ enum slot {
     SLOT_Q,          /* [n, n_head * head_dim] */
     SLOT_K,          /* [n, n_head_kv * head_dim] */
     SLOT_V,          /* [n, n_head_kv * head_dim] */
-    SLOT_SCORES,     /* [n, positions] of one head */
+    SLOT_SCORES,     /* [positions] of one head of one token */
     SLOT_MIXED,      /* [n, n_head * head_dim]: what attention gathered */
     SLOT_GATE,       /* [n, n_ff] */
     SLOT_UP,         /* [n, n_ff] */

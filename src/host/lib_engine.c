@@ -48,12 +48,18 @@ bool engine_isa(const char *name, enum isa *isa, struct err *err) {
 }
 
 void engine_push_switches(lua_State *L, const struct engine_switches *switches) {
-    lua_createtable(L, 0, 6);
+    lua_createtable(L, 0, 12);
     engine_set_boolean(L, "simd", switches->simd);
     engine_set_boolean(L, "weight_cache", switches->weight_cache);
     engine_set_boolean(L, "pool", switches->pool);
     engine_set_string(L, "isa", isa_name(switches->isa));
     engine_set_number(L, "weight_cache_mb", (double)switches->weight_cache_bytes / 1e6);
+    engine_set_boolean(L, "fused_matmul", switches->fused_matmul);
+    engine_set_boolean(L, "fused_attention", switches->fused_attention);
+    engine_set_boolean(L, "repack", switches->repack);
+    engine_set_boolean(L, "huge_pages", switches->huge_pages);
+    engine_set_string(L, "key_type", kv_type_name(switches->key_type));
+    engine_set_string(L, "value_type", kv_type_name(switches->value_type));
     engine_set_integer(L, "threads", switches->n_threads);
 }
 

@@ -19,6 +19,7 @@ static struct context_handle *check_open(lua_State *L, int arg) {
 
 struct context_request {
     const char *preset, *isa;
+    const char *kv_type, *key_type, *value_type; /* kv_type: both */
     double weight_cache_mb; /* below 0: not given */
     struct context_options options;
 };
@@ -33,10 +34,23 @@ static void read_request(lua_State *L, int arg, struct context_request *request)
         OPT_BOOL_AS("simd", context_request, options.switches.simd),
         OPT_BOOL_AS("weight_cache", context_request, options.switches.weight_cache),
         OPT_BOOL_AS("pool", context_request, options.switches.pool),
+        OPT_BOOL_AS("fused_matmul", context_request, options.switches.fused_matmul),
+        OPT_BOOL_AS("fused_attention", context_request, options.switches.fused_attention),
+        OPT_BOOL_AS("repack", context_request, options.switches.repack),
+        OPT_BOOL_AS("huge_pages", context_request, options.switches.huge_pages),
+        OPT_STRING(context_request, kv_type),
+        OPT_STRING(context_request, key_type),
+        OPT_STRING(context_request, value_type),
         OPT_INT_AS("threads", context_request, options.switches.n_threads, 1, MAX_THREADS),
         OPT_END,
     };
     host_read_options(L, arg, spec, request);
+}
+
+static bool read_kv_type(const char *name, enum kv_type *type, struct err *err) {
+    if (name == NULL || kv_type_from_name(name, type)) return true;
+    return err_set(err, ERR_INPUT, "context: type \"%.40s\" of keys or values, allowed f32, f16, q8_0, q4_0",
+                   name);
 }
 
 int engine_l_context(lua_State *L) {
@@ -52,6 +66,12 @@ int engine_l_context(lua_State *L) {
     read_request(L, 2, &request);
     struct engine_switches *switches = &request.options.switches;
     if (request.isa != NULL && !engine_isa(request.isa, &switches->isa, &err)) {
+        return host_push_fail(L, &err);
+    }
+    if (!read_kv_type(request.kv_type, &switches->key_type, &err) ||
+        !read_kv_type(request.kv_type, &switches->value_type, &err) ||
+        !read_kv_type(request.key_type, &switches->key_type, &err) ||
+        !read_kv_type(request.value_type, &switches->value_type, &err)) {
         return host_push_fail(L, &err);
     }
     if (request.weight_cache_mb >= 0) {
@@ -326,6 +346,7 @@ static int l_memory(lua_State *L) {
     engine_set_integer(L, "kv_bytes", (int64_t)memory.kv_bytes);
     engine_set_integer(L, "kv_used_bytes", (int64_t)memory.kv_used_bytes);
     engine_set_integer(L, "scratch_bytes", (int64_t)memory.scratch_bytes);
+    engine_set_integer(L, "packed_bytes", (int64_t)memory.packed_bytes);
     engine_set_integer(L, "cache_bytes", (int64_t)memory.cache_bytes);
     return 1;
 }

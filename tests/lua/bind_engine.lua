@@ -37,15 +37,19 @@ tap.test("presets are listed in order and have every switch", function()
   tap.equal(names[2], "p1")
   for _, name in ipairs(names) do
     local switches = assert(engine.preset(name))
-    for _, key in ipairs { "simd", "weight_cache", "pool" } do
+    for _, key in ipairs { "simd", "weight_cache", "pool", "fused_matmul", "fused_attention",
+                           "repack", "huge_pages" } do
       tap.equal(type(switches[key]), "boolean", name .. "." .. key)
     end
     tap.truthy(contains(engine.isas(), switches.isa), "isa")
-    tap.equal(switches.threads, 1)
+    tap.truthy(switches.threads >= 1, "threads")
+    tap.equal(switches.key_type, switches.value_type)
     tap.truthy(switches.weight_cache_mb >= 0, "weight_cache_mb")
   end
   tap.equal(engine.preset("p0").simd, false)
   tap.equal(engine.preset("p1").pool, true)
+  tap.equal(engine.preset("p2").fused_matmul, true)
+  tap.equal(engine.preset("p3").repack, true)
   fails("input", "p0", engine.preset("p99"))
   tap.raises(function() engine.preset() end, "string expected")
 end)

@@ -104,10 +104,12 @@ static void check_refused(struct model *model) {
     } while (0)
     REFUSED(options.n_ctx = 2049, "allowed 1..2048");
     REFUSED(options.n_ctx = -1, "n_ctx is -1");
-    REFUSED(options.n_batch = 0, "n_batch is 0");
+    REFUSED(options.n_batch = -1, "n_batch is -1");
     REFUSED(options.n_batch = 5000, "n_batch is 5000");
     REFUSED(options.switches.n_threads = 2, "threads is 2");
     REFUSED(options.switches.n_threads = 0, "threads is 0");
+    REFUSED(options.switches.repack = true, "fused_matmul");
+    REFUSED(options.switches.key_type = KV_F16, "keys of type f16");
     REFUSED(options.switches.weight_cache_bytes = -5, "weight_cache_bytes is -5");
 #undef REFUSED
     for (int isa = ISA_SCALAR; isa < ISA_COUNT; isa++) {

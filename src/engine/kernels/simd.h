@@ -6,11 +6,10 @@
  * Rounding follows scalar.c step by step in dequantisation, so results are equal to the bit. */
 #include "engine/kernels/blocks.h"
 #include "engine/kernels/isa_tables.h"
+#include "engine/kernels/vf_exp.h"
 
 #include <math.h>
 #include <string.h>
-
-#define INLINE static inline __attribute__((always_inline))
 
 /* ---- dequantisation: 16 bytes of integers at a time ---- */
 
@@ -301,22 +300,6 @@ static void rms_norm(float *y, const float *x, const float *weight, float eps, i
         vf_store(y + i, vf_mul(vf_mul(vf_load(x + i), factor), vf_load(weight + i)));
     }
     for (; i < n; i++) y[i] = x[i] * scale * weight[i];
-}
-
-/* e^x for x <= 88: 2^k times a polynomial on [-ln2 / 2, ln2 / 2]; 0 below -87.3. */
-INLINE VF vf_exp(VF x) {
-    VF clamped = vf_max(vf_set1(-87.3f), x); /* the second operand keeps a NaN */
-    VF k = vf_round(vf_mul(clamped, vf_set1(1.44269504f)));
-    VF r = vf_fma(k, vf_set1(-0.693359375f), clamped);
-    r = vf_fma(k, vf_set1(2.12194440e-4f), r);
-    VF p = vf_set1(1.9875691500e-4f);
-    p = vf_fma(p, r, vf_set1(1.3981999507e-3f));
-    p = vf_fma(p, r, vf_set1(8.3334519073e-3f));
-    p = vf_fma(p, r, vf_set1(4.1665795894e-2f));
-    p = vf_fma(p, r, vf_set1(1.6666665459e-1f));
-    p = vf_fma(p, r, vf_set1(5.0000001201e-1f));
-    p = vf_fma(vf_mul(r, r), p, vf_add(r, vf_set1(1.0f)));
-    return vf_zero_below(x, -87.3f, vf_scale2(p, k));
 }
 
 static void softmax(float *x, int64_t n) {

@@ -1,0 +1,145 @@
+/* fused.c - sets up the fused pass: which form each matrix is multiplied in, threads, buffers. */
+#include "engine/fused.h"
+
+#include "base/alloc.h"
+#include "engine/context.h"
+
+#include <string.h>
+
+static int64_t larger(int64_t a, int64_t b) {
+    return a > b ? a : b;
+}
+
+static struct fused_matrix matrix_of(const struct fused *f, const struct weight *w) {
+    struct fused_matrix m = {.w = w, .n_units = (w->rows + f->unit - 1) / f->unit};
+    if (f->model != NULL && f->model->matrices[w->id].data != NULL) {
+        m.packed = f->model->matrices[w->id].data;
+        m.group_bytes = f->model->matrices[w->id].group_bytes;
+        m.n_units = f->model->matrices[w->id].n_groups;
+    } else {
+        m.is_float = !rows_supported(w->type) || w->cols % PACKED_BLOCK != 0;
+    }
+    return m;
+}
+
+static bool list_matrices(struct fused *f, const struct model *model) {
+    f->layers = mem_new_array((size_t)model->params.n_layer, sizeof *f->layers);
+    if (f->layers == NULL) return false;
+    for (int64_t i = 0; i < model->params.n_layer; i++) {
+        const struct layer *from = &model->layers[i];
+        f->layers[i] = (struct fused_layer){
+            .q = matrix_of(f, &from->q), .k = matrix_of(f, &from->k), .v = matrix_of(f, &from->v),
+            .o = matrix_of(f, &from->attn_output), .gate = matrix_of(f, &from->gate),
+            .up = matrix_of(f, &from->up), .down = matrix_of(f, &from->down)};
+    }
+    f->output = matrix_of(f, &model->output);
+    return true;
+}
+
+static size_t records_bytes(int64_t n, int64_t cols) {
+    int64_t tiles = (n + FUSED_WIDTH - 1) / FUSED_WIDTH;
+    return (size_t)tiles * qact_bytes(FUSED_WIDTH, fused_blocks(cols));
+}
+
+static float *take_floats(struct arena *arena, int64_t n) {
+    return arena_take(arena, (size_t)n * sizeof(float));
+}
+
+static struct attention_part take_part(struct arena *arena, int64_t queries, int64_t dim) {
+    return (struct attention_part){.acc = take_floats(arena, queries * dim),
+                                   .max = take_floats(arena, queries),
+                                   .sum = take_floats(arena, queries)};
+}
+
+/* Used twice: on an arena that only measures, and on the real one. */
+static void lay_out(struct fused *f, struct arena *arena, const struct context *c,
+                    struct fused_thread *threads) {
+    const struct model_params *p = &c->model->params;
+    const int64_t n = c->n_batch, heads = p->n_head * p->head_dim, dim = p->head_dim;
+    const int64_t input = larger(p->n_embd, heads), widest = larger(input, p->n_ff);
+    const int64_t small = n < FUSED_WIDTH ? n : FUSED_WIDTH, group = p->n_head / p->n_head_kv;
+    f->x = take_floats(arena, n * p->n_embd);
+    f->q = take_floats(arena, n * heads);
+    f->k = take_floats(arena, n * p->n_head_kv * dim);
+    f->v = take_floats(arena, n * p->n_head_kv * dim);
+    f->mixed = take_floats(arena, n * heads);
+    f->h = take_floats(arena, n * p->n_ff);
+    f->normed = take_floats(arena, n * p->n_embd);
+    f->angles = take_floats(arena, n * 2 * c->model->rope.n_pairs);
+    f->records = arena_take(arena, records_bytes(n, input));
+    f->h_records = arena_take(arena, records_bytes(n, p->n_ff));
+    f->max_parts = (c->n_ctx + FUSED_PART - 1) / FUSED_PART;
+    int64_t n_parts = small * p->n_head_kv * f->max_parts;
+    struct attention_part *parts = arena_take(arena, (size_t)n_parts * sizeof *parts);
+    for (int64_t i = 0; i < n_parts; i++) {
+        struct attention_part part = take_part(arena, group, dim);
+        if (parts != NULL) parts[i] = part;
+    }
+    f->parts = parts;
+    const int64_t queries = group * FUSED_QUERY_TILE;
+    size_t scratch = attention_scratch_bytes(FUSED_QUERY_TILE, group, dim);
+    if (scratch < (size_t)c->n_ctx * sizeof(float)) scratch = (size_t)c->n_ctx * sizeof(float);
+    for (int i = 0; i < c->switches.n_threads; i++) {
+        struct fused_thread t = {
+            .records = arena_take(arena, records_bytes(small, widest)),
+            .normed = take_floats(arena, small * p->n_embd),
+            .tile = take_floats(arena, 2 * FUSED_WIDTH * FUSED_CHUNK),
+            .rows = take_floats(arena, f->unit * widest),
+            .attention = arena_take(arena, scratch),
+            .part = take_part(arena, queries, dim),
+        };
+        if (threads != NULL) threads[i] = t;
+    }
+}
+
+static bool make_buffers(struct fused *f, const struct context *c, struct err *err) {
+    struct arena measure = {.size = SIZE_MAX};
+    lay_out(f, &measure, c, NULL);
+    f->threads = mem_alloc_aligned((size_t)c->switches.n_threads * sizeof *f->threads, 64);
+    if (f->threads == NULL || !arena_init(&f->arena, measure.used)) {
+        return err_set(err, ERR_ENVIRONMENT,
+                       "context: not enough memory for a pool of %zu bytes. Ask for a smaller n_ctx "
+                       "or n_batch.",
+                       measure.used);
+    }
+    lay_out(f, &f->arena, c, f->threads);
+    return true;
+}
+
+bool fused_init(struct context *c, const struct context_options *o, struct err *err) {
+    struct fused *f = mem_new(sizeof *f);
+    if (f == NULL) return err_set(err, ERR_ENVIRONMENT, "context: not enough memory");
+    c->fused = f;
+    f->packed = packed_kernels_get(c->kernels->isa);
+    f->rows = row_kernels_get(c->kernels->isa);
+    f->unit = f->packed->rows;
+    if (c->switches.fused_attention) f->attention = attention_kernels_get(c->kernels->isa);
+    if (c->switches.repack) {
+        f->model = model_packed(c->model, f->packed, c->switches.huge_pages, o->progress,
+                                o->progress_user, o->cancel, err);
+        if (f->model == NULL) return false;
+    }
+    f->team = threads_new(c->switches.n_threads, true, err);
+    if (f->team == NULL) return false;
+    if (!list_matrices(f, c->model)) return err_set(err, ERR_ENVIRONMENT, "context: not enough memory");
+    return make_buffers(f, c, err);
+}
+
+void fused_free(struct context *c) {
+    struct fused *f = c->fused;
+    if (f == NULL) return;
+    threads_free(f->team);
+    arena_free(&f->arena);
+    mem_free(f->threads);
+    mem_free(f->layers);
+    mem_free(f);
+    c->fused = NULL;
+}
+
+uint64_t fused_bytes(const struct context *c) {
+    return c->fused == NULL ? 0 : c->fused->arena.size;
+}
+
+uint64_t fused_packed_bytes(const struct context *c) {
+    return c->fused == NULL || c->fused->model == NULL ? 0 : c->fused->model->bytes;
+}

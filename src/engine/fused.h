@@ -1,0 +1,110 @@
+/* fused.h - what the fused forward pass keeps: matrices in the form that is multiplied, the team of
+ * threads, and buffers laid out once.
+ *
+ * One parallel region per block of tokens. Weights stay quantised; activations become int8 records
+ * (kernels/packed.h) once per input. Rows are cut into units of `unit` rows, the piece of work that
+ * threads share. What a unit computes does not depend on who computes it nor on how many columns
+ * go with it, so output is the same for any number of threads. */
+#ifndef WOOLLY_ENGINE_FUSED_H
+#define WOOLLY_ENGINE_FUSED_H
+
+#include "base/arena.h"
+#include "engine/kernels/attention.h"
+#include "engine/kernels/packed.h"
+#if __has_include("engine/kernels/rows.h")
+#include "engine/kernels/rows.h"
+#else
+struct row_kernels {
+    const char *name;
+    int max_width;
+    void (*rows[TENSOR_TYPE_COUNT])(float *y, int64_t stride, const uint8_t *w, uint64_t row_bytes,
+                                    int64_t n_rows, int64_t cols, const void *records, int width);
+};
+static inline const struct row_kernels *row_kernels_get(enum isa isa) {
+    (void)isa;
+    return NULL;
+}
+static inline bool rows_supported(enum tensor_type type) {
+    (void)type;
+    return false;
+}
+#endif
+#include "engine/model.h"
+#include "engine/packed_model.h"
+#include "engine/threads.h"
+
+enum {
+    FUSED_WIDTH = PACKED_MAX_WIDTH, /* columns of a tile of activations */
+    FUSED_CHUNK = 32,               /* rows of gate and up that become one block of records */
+    FUSED_PART = 1024,              /* positions of a part of a long context in decode */
+    FUSED_QUERY_TILE = 32,          /* tokens of an attention task in prefill */
+    FUSED_FLOAT_UNIT = 16,          /* rows of a unit where nothing is packed */
+};
+
+struct fused_matrix {
+    const struct weight *w;
+    const uint8_t *packed; /* NULL: rows in file layout */
+    size_t group_bytes;
+    int64_t n_units;
+    bool is_float; /* multiplied as F32: the type has no integer product */
+};
+
+struct fused_layer {
+    struct fused_matrix q, k, v, o, gate, up, down;
+};
+
+/* Where a thread's time went in profiled passes. */
+enum fused_op {
+    FUSED_PREPARE, FUSED_QKV, FUSED_ATTENTION, FUSED_ATTN_OUTPUT, FUSED_GATE_UP, FUSED_DOWN,
+    FUSED_OUTPUT, FUSED_WAIT, FUSED_OP_COUNT,
+};
+
+struct fused_thread {
+    _Alignas(64) uint8_t *records; /* of a small block's input */
+    float *normed;                 /* [FUSED_WIDTH, widest] */
+    float *tile;                   /* [2, FUSED_WIDTH, FUSED_CHUNK] results on their way */
+    float *rows;                   /* [unit, widest] decoded weights */
+    const struct weight *decoded;  /* whose rows these are, from decoded_row on */
+    int64_t decoded_row;
+    void *attention;               /* scratch of the attention kernels, and scores of the naive way */
+    struct attention_part part;    /* results of one task of a large block */
+    uint64_t kernel_calls;
+    int64_t mark_ns;
+    int64_t op_ns[FUSED_OP_COUNT];
+    uint64_t op_calls[FUSED_OP_COUNT];
+};
+
+struct fused {
+    const struct packed_kernels *packed;
+    const struct row_kernels *rows;
+    const struct attention_kernels *attention; /* NULL: the naive way */
+    const struct packed_model *model;          /* NULL: everything in file layout */
+    struct threads *team;
+    int unit;
+    bool profile;
+    struct fused_layer *layers;
+    struct fused_matrix output;
+    struct arena arena;
+    struct fused_thread *threads;
+    float *x, *q, *k, *v, *mixed, *h, *normed, *angles;
+    uint8_t *records, *h_records;
+    struct attention_part *parts; /* [small tokens, n_head_kv, max_parts] */
+    int64_t max_parts;
+};
+
+struct context;
+/* Needs context->switches, n_ctx, n_batch, kernels and model. */
+bool fused_init(struct context *context, const struct context_options *options, struct err *err);
+void fused_free(struct context *context);
+uint64_t fused_bytes(const struct context *context);        /* buffers */
+uint64_t fused_packed_bytes(const struct context *context); /* the model's packed weights */
+/* context_forward for switches.fused_matmul. */
+bool fused_forward(struct context *context, const int32_t *tokens, int64_t n, int want_all,
+                   int want_last, float *rows, struct err *err);
+
+/* Blocks of 32 values that records of `cols` columns cover: whole tiles of every type. */
+static inline int64_t fused_blocks(int64_t cols) {
+    return (cols + 255) / 256 * 8;
+}
+
+#endif

@@ -1,0 +1,19 @@
+/* attention_tables.h - what attention.c and the ISA files share; private to this folder. */
+#ifndef WOOLLY_ENGINE_ATTENTION_TABLES_H
+#define WOOLLY_ENGINE_ATTENTION_TABLES_H
+
+#include "engine/kernels/attention.h"
+
+enum {
+    KV_BLOCK = 32,     /* values with one scale */
+    KV_POSITIONS = 64, /* of one step of the online softmax */
+};
+
+extern const struct attention_kernels attention_kernels_scalar;
+#if defined(__x86_64__)
+extern const struct attention_kernels attention_kernels_avx2, attention_kernels_avx512;
+#elif defined(__aarch64__)
+extern const struct attention_kernels attention_kernels_neon;
+#endif
+
+#endif

@@ -1,0 +1,188 @@
+/* packed_model.c - see packed_model.h. */
+#include "engine/packed_model.h"
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/span.h"
+#include "engine/threads.h"
+
+#include <stdatomic.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define HUGE_PAGE (2u << 20)
+#define GROUP_ALIGN 64u
+/* Groups that a thread packs at a time. */
+#define GROUPS_PER_PIECE 8
+
+struct packing {
+    struct model *model;
+    struct packed_model *out;
+    const struct weight **weights; /* [n_weights], by id; NULL where there is nothing to pack */
+    struct threads *team;
+    void (*progress)(void *user, uint64_t done, uint64_t total);
+    void *user;
+    const volatile int *cancel;
+    atomic_bool stopped;
+    _Atomic uint64_t done;
+};
+
+static void add_weight(const struct weight **weights, const struct weight *w) {
+    if (packed_supported(w->type)) weights[w->id] = w;
+}
+
+static void list_weights(const struct model *model, const struct weight **weights) {
+    for (int64_t i = 0; i < model->params.n_layer; i++) {
+        const struct layer *l = &model->layers[i];
+        const struct weight *all[] = {&l->q, &l->k, &l->v, &l->attn_output, &l->gate, &l->up, &l->down};
+        for (size_t k = 0; k < sizeof all / sizeof *all; k++) add_weight(weights, all[k]);
+    }
+    add_weight(weights, &model->output);
+}
+
+/* Places of all matrices; false when the sum does not fit. */
+static bool lay_out(struct packing *p) {
+    struct packed_model *out = p->out;
+    const int rows = out->kernels->rows;
+    for (int32_t id = 0; id < p->model->n_weights; id++) {
+        const struct weight *w = p->weights[id];
+        if (w == NULL) continue;
+        struct packed_matrix *m = &out->matrices[id];
+        uint64_t bytes = 0;
+        m->group_bytes = packed_group_bytes(w->type, rows, w->cols);
+        m->n_groups = (w->rows + rows - 1) / rows;
+        m->data = (const uint8_t *)(uintptr_t)out->bytes; /* an offset until there is a base */
+        if (!size_mul(m->group_bytes, (uint64_t)m->n_groups, &bytes) ||
+            !size_add(out->bytes, bytes, &out->bytes) ||
+            !size_align(out->bytes, GROUP_ALIGN, &out->bytes)) {
+            return false;
+        }
+    }
+    return size_align(out->bytes + 1, HUGE_PAGE, &out->bytes);
+}
+
+static void pack_groups(struct packing *p, const struct weight *w, int64_t first, int64_t last) {
+    const struct packed_kernels *kernels = p->out->kernels;
+    const struct packed_matrix *m = &p->out->matrices[w->id];
+    for (int64_t g = first; g < last; g++) {
+        const uint8_t *sources[PACKED_MAX_ROWS] = {NULL};
+        for (int r = 0; r < kernels->rows && g * kernels->rows + r < w->rows; r++) {
+            sources[r] = w->data + (uint64_t)(g * kernels->rows + r) * w->row_bytes;
+        }
+        uint8_t *to = p->out->base + (m->data - p->out->base) + (size_t)g * m->group_bytes;
+        packed_group(to, w->type, kernels->rows, kernels->biased, sources, w->cols);
+    }
+    atomic_fetch_add(&p->done, (uint64_t)(last - first) * m->group_bytes);
+}
+
+/* The file's pages of this matrix are not needed any more; a read brings them back. */
+static void give_back(const struct packing *p, const struct weight *w) {
+    if (!p->model->file->mapped || w == &p->model->token_embd || p->model->tied_embeddings) return;
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    uintptr_t first = ((uintptr_t)w->data + page - 1) / page * page;
+    uintptr_t last = ((uintptr_t)w->data + (uintptr_t)w->tensor->bytes) / page * page;
+    if (last > first) madvise((void *)first, last - first, MADV_DONTNEED);
+}
+
+static void pack_part(void *user, int thread) {
+    struct packing *p = user;
+    for (int32_t id = 0; id < p->model->n_weights; id++) {
+        const struct weight *w = p->weights[id];
+        if (w == NULL) continue;
+        int64_t first, last;
+        while (threads_next(p->team, thread, p->out->matrices[id].n_groups, GROUPS_PER_PIECE, &first,
+                            &last)) {
+            if (atomic_load_explicit(&p->stopped, memory_order_relaxed)) break;
+            pack_groups(p, w, first, last);
+        }
+        if (thread == 0 && p->cancel != NULL && *p->cancel) atomic_store(&p->stopped, true);
+        threads_barrier(p->team, thread);
+        if (atomic_load(&p->stopped)) return;
+        if (thread == 0) {
+            give_back(p, w);
+            if (p->progress != NULL) p->progress(p->user, atomic_load(&p->done), p->out->bytes);
+        }
+    }
+}
+
+static void packed_free(struct packed_model *packed) {
+    if (packed == NULL) return;
+    mem_free(packed->base);
+    mem_free(packed->matrices);
+    mem_free(packed);
+}
+
+static bool pack(struct packing *p, struct err *err) {
+    struct packed_model *out = p->out;
+    int64_t start = clock_now_ns();
+    if (!lay_out(p)) return err_set(err, ERR_INPUT, "model: its packed form is too large");
+    out->base = mem_alloc_aligned(out->bytes, HUGE_PAGE);
+    if (out->base == NULL) {
+        return err_set(err, ERR_ENVIRONMENT,
+                       "model: not enough memory for %llu bytes of packed weights. Turn the switch "
+                       "repack off.",
+                       (unsigned long long)out->bytes);
+    }
+    if (out->huge_pages) madvise(out->base, out->bytes, MADV_HUGEPAGE);
+    for (int32_t id = 0; id < p->model->n_weights; id++) {
+        if (p->weights[id] != NULL) out->matrices[id].data = out->base + (uintptr_t)out->matrices[id].data;
+    }
+    p->team = threads_new(threads_available(), false, err);
+    if (p->team == NULL) return false;
+    threads_run(p->team, threads_count(p->team), pack_part, p);
+    threads_free(p->team);
+    if (atomic_load(&p->stopped)) return err_set(err, ERR_CANCELLED, "model: packing was cancelled");
+    out->made_ns = clock_now_ns() - start;
+    return true;
+}
+
+static struct packed_model *packed_new(struct packing *p, const struct packed_kernels *kernels,
+                                       bool huge_pages, struct err *err) {
+    const size_t n = (size_t)p->model->n_weights;
+    struct packed_model *out = mem_new(sizeof *out);
+    p->weights = mem_new_array(n, sizeof *p->weights);
+    if (out != NULL) out->matrices = mem_new_array(n, sizeof *out->matrices);
+    bool ok = p->weights != NULL && out != NULL && out->matrices != NULL;
+    if (!ok) {
+        err_set(err, ERR_ENVIRONMENT, "model: not enough memory for %zu packed matrices", n);
+    } else {
+        out->kernels = kernels;
+        out->huge_pages = huge_pages;
+        p->out = out;
+        list_weights(p->model, p->weights);
+        ok = pack(p, err);
+    }
+    mem_free(p->weights);
+    if (ok) return out;
+    packed_free(out);
+    return NULL;
+}
+
+const struct packed_model *model_packed(struct model *model, const struct packed_kernels *kernels,
+                                        bool huge_pages,
+                                        void (*progress)(void *user, uint64_t done, uint64_t total),
+                                        void *user, const volatile int *cancel, struct err *err) {
+    pthread_mutex_lock(&model->packing);
+    struct packed_model *found = model->packed;
+    while (found != NULL && (found->kernels != kernels || found->huge_pages != huge_pages)) {
+        found = found->next;
+    }
+    if (found == NULL) {
+        struct packing p = {.model = model, .progress = progress, .user = user, .cancel = cancel};
+        found = packed_new(&p, kernels, huge_pages, err);
+        if (found != NULL) {
+            found->next = model->packed;
+            model->packed = found;
+        }
+    }
+    pthread_mutex_unlock(&model->packing);
+    return found;
+}
+
+void packed_models_free(struct model *model) {
+    while (model->packed != NULL) {
+        struct packed_model *next = model->packed->next;
+        packed_free(model->packed);
+        model->packed = next;
+    }
+}

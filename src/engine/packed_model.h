@@ -1,0 +1,37 @@
+/* packed_model.h - a model's quantised matrices in the interleaved layout of kernels/packed.h.
+ *
+ * Made once per layout at the first context that asks, by all CPUs, and shared by all contexts until
+ * the model goes. Pages of the file's mapping that have been packed are given back, so there is no
+ * second copy of the weights in memory. */
+#ifndef WOOLLY_ENGINE_PACKED_MODEL_H
+#define WOOLLY_ENGINE_PACKED_MODEL_H
+
+#include "engine/kernels/packed.h"
+#include "engine/model.h"
+
+struct packed_matrix {
+    const uint8_t *data; /* NULL: this type has no packed form, use the file's rows */
+    size_t group_bytes;
+    int64_t n_groups; /* of kernels->rows rows */
+};
+
+struct packed_model {
+    const struct packed_kernels *kernels;
+    bool huge_pages;
+    uint8_t *base;
+    uint64_t bytes;
+    int64_t made_ns;                /* time that packing took */
+    struct packed_matrix *matrices; /* [n_weights], by weight id */
+    struct packed_model *next;
+};
+
+/* The packed form for these kernels, made when there is none yet. progress may be NULL. NULL and err
+ * when memory is short or *cancel was raised. Thread-safe. */
+const struct packed_model *model_packed(struct model *model, const struct packed_kernels *kernels,
+                                        bool huge_pages,
+                                        void (*progress)(void *user, uint64_t done, uint64_t total),
+                                        void *user, const volatile int *cancel, struct err *err);
+/* Frees all packed forms; for model_free. */
+void packed_models_free(struct model *model);
+
+#endif
