@@ -11,24 +11,7 @@
 #include "base/arena.h"
 #include "engine/kernels/attention.h"
 #include "engine/kernels/packed.h"
-#if __has_include("engine/kernels/rows.h")
 #include "engine/kernels/rows.h"
-#else
-struct row_kernels {
-    const char *name;
-    int max_width;
-    void (*rows[TENSOR_TYPE_COUNT])(float *y, int64_t stride, const uint8_t *w, uint64_t row_bytes,
-                                    int64_t n_rows, int64_t cols, const void *records, int width);
-};
-static inline const struct row_kernels *row_kernels_get(enum isa isa) {
-    (void)isa;
-    return NULL;
-}
-static inline bool rows_supported(enum tensor_type type) {
-    (void)type;
-    return false;
-}
-#endif
 #include "engine/model.h"
 #include "engine/packed_model.h"
 #include "engine/threads.h"

@@ -35,10 +35,17 @@ function engine.synth_help() end
 ---@field pool? boolean
 ---@field isa? string               "scalar", "sse4", "avx2", "avx512", "neon", "best"
 ---@field weight_cache_mb? number   budget, 10^6 bytes
+---@field fused_matmul? boolean     quantised weights times quantised activations
+---@field fused_attention? boolean  online softmax
+---@field key_type? string          of the KV cache: "f32", "f16", "q8_0", "q4_0"
+---@field value_type? string
+---@field kv_type? string           both of them (contexts only)
+---@field repack? boolean           interleaved weights, made once per model
+---@field huge_pages? boolean       2 MB pages for them
 ---@field threads? integer
 
 --- The switches of a preset, every field set, isa as its resolved name.
----@param name string   "p0", "p1"
+---@param name string   "p0" .. "p4"
 ---@return woolly.engine.Switches? switches, string? message, string? code
 function engine.preset(name) end
 
@@ -270,7 +277,7 @@ function Context:counters() end
 function Context:reset_counters() end
 
 --- Bytes of the KV cache, its used part, the scratch memory and the weight cache.
----@return {kv_bytes: integer, kv_used_bytes: integer, scratch_bytes: integer, cache_bytes: integer}
+---@return {kv_bytes: integer, kv_used_bytes: integer, scratch_bytes: integer, cache_bytes: integer, packed_bytes: integer}
 function Context:memory() end
 
 --- Every switch of this context, isa by name.
