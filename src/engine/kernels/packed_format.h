@@ -56,6 +56,9 @@ struct packed_block {
 /* Block b (of 32 columns) of a row in file layout. */
 void packed_unpack(struct packed_block *u, enum tensor_type type, const uint8_t *row, int64_t b);
 
+/* Shared by all levels of x86 from AVX2 on. */
+void packed_quantize_avx2(void *records, int width, int column, const float *x, int64_t n);
+
 extern const struct packed_kernels packed_kernels_scalar, packed_kernels_avx2,
     packed_kernels_avxvnni, packed_kernels_avx512vnni;
 

@@ -4,6 +4,6 @@
 
 #include "engine/kernels/rows.h"
 
-extern const struct row_kernels row_kernels_scalar;
+extern const struct row_kernels row_kernels_scalar, row_kernels_avx2, row_kernels_avx512vnni;
 
 #endif

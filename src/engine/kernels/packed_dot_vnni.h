@@ -1,0 +1,48 @@
+/* packed_dot_vnni.h - dots by vpdpbusd: unsigned weights (8-bit ones stored + 128) times signed
+ * activations, four products added in int32. Included after a packed_vec_*.h and vi_dpbusd. */
+#include "engine/kernels/packed_format.h"
+
+enum { SIGNED_BYTES = 0, COLUMN_STEP = 1 };
+
+INLINE VI vi_lookup_iq4(VI index) {
+    /* The table's values + 128. */
+    static const uint8_t table[16] = {1,   24,  45,  63,  79,  93,  106, 118,
+                                      129, 141, 153, 166, 181, 197, 217, 241};
+    return vi_shuffle(vi_load_quad(table), index);
+}
+
+INLINE void prepare_lines(VI *lines, const int width) {
+    (void)lines;
+    (void)width;
+}
+
+/* dot[0] = start + sum over n lines, 4 columns a line. Two chains where there are too few columns
+ * to hide the latency. */
+INLINE void dot_lines(VI *dot, const VI *w, const uint8_t *x, const int n,
+                      const struct packed_format f, const VI *start, const int width) {
+    (void)f;
+    VI sum = start[0];
+    if (width > 2) {
+        for (int k = 0; k < n; k++) sum = vi_dpbusd(sum, w[k], vi_broadcast_32(x + 4 * k));
+        dot[0] = sum;
+        return;
+    }
+    VI second = vi_zero();
+    for (int k = 0; k < n; k += 2) {
+        sum = vi_dpbusd(sum, w[k], vi_broadcast_32(x + 4 * k));
+        second = vi_dpbusd(second, w[k + 1], vi_broadcast_32(x + 4 * k + 4));
+    }
+    dot[0] = vi_add_32(sum, second);
+}
+
+/* Sums of 16 or (where `second` is not NULL) 32 products a row: quad q of first[e] is row 4 q + e. */
+INLINE VI dot_quads(const VI *first, const uint8_t *x, const VI *second,
+                    const struct packed_format f) {
+    (void)f;
+    VI sums[4], x0 = vi_load_quad(x), x1 = second != NULL ? vi_load_quad(x + 16) : x0;
+    for (int e = 0; e < 4; e++) {
+        sums[e] = vi_dpbusd(vi_zero(), first[e], x0);
+        if (second != NULL) sums[e] = vi_dpbusd(sums[e], second[e], x1);
+    }
+    return vi_sums(sums);
+}

@@ -1,0 +1,123 @@
+/* packed_simd.h - body of the packed product, included once per ISA after packed_vec_*.h (registers),
+ * packed_dot_*.h (products) and MAX_WIDTH. Every function here is inlined with a constant type and
+ * width, so the format's switches cost nothing. */
+#include "engine/kernels/packed_finish.h"
+
+/* Asking just ahead keeps the lines in the order of the stream, which the hardware's own prefetcher
+ * then follows: far ahead it is slower, and not at all it loses track of a tile whose super-block
+ * ends it. */
+enum { PREFETCH_BYTES = 256 };
+
+/* The 8 lines of a block, one byte a value: line k byte j is column 4k + j. */
+INLINE void unpack_lines(VI *w, const struct packed_format f, const uint8_t *p) {
+    const int line = 4 * ROWS;
+    if (f.base_bits == 8) {
+        for (int k = 0; k < 8; k++) w[k] = vi_load(p + k * line);
+        return;
+    }
+    const VI low = vi_set1_8((1 << f.base_bits) - 1);
+    if (f.base_bits == 4) {
+        for (int k = 0; k < 4; k++) {
+            VI v = vi_load(p + k * line);
+            w[k] = vi_and(v, low);
+            w[k + 4] = vi_and(vi_shift_right(v, 4), low);
+        }
+    } else {
+        for (int k = 0; k < 2; k++) {
+            VI v = vi_load(p + k * line);
+            for (int field = 0; field < 4; field++) {
+                w[4 * k + field] = vi_and(field == 0 ? v : vi_shift_right(v, 2 * field), low);
+            }
+        }
+    }
+    const uint8_t *extra = p + f.base_bits * line;
+    if (f.extra_bits == 1) {
+        VI v = vi_load(extra), bit = vi_set1_8(1 << f.base_bits);
+        for (int k = 0; k < 8; k++) {
+            int up = f.base_bits - k;
+            VI moved = up > 0 ? vi_shift_left(v, up) : up < 0 ? vi_shift_right(v, -up) : v;
+            w[k] = vi_or(w[k], vi_and(moved, bit));
+        }
+    } else if (f.extra_bits == 2) {
+        VI bits = vi_set1_8(3 << f.base_bits);
+        for (int k = 0; k < 8; k++) {
+            VI v = vi_load(extra + k / 4 * line);
+            int up = f.base_bits - 2 * (k % 4);
+            VI moved = up > 0 ? vi_shift_left(v, up) : up < 0 ? vi_shift_right(v, -up) : v;
+            w[k] = vi_or(w[k], vi_and(moved, bits));
+        }
+    }
+    if (f.lookup) {
+        for (int k = 0; k < 8; k++) w[k] = vi_lookup_iq4(w[k]);
+    }
+}
+
+INLINE struct scales load_scales(const struct packed_format f, const uint8_t *s, VF w_d, VF w_dmin) {
+    struct scales out = {{w_d, w_d}, {w_d, w_d}};
+    for (int h = 0; h < f.scales; h++) {
+        if (f.super) {
+            out.scale[h] = vf_mul(w_d, vf_load_i8(s + h * ROWS));
+            if (f.mins) out.min[h] = vf_mul(w_dmin, vf_load_u8(s + (f.scales + h) * ROWS));
+        } else {
+            out.scale[h] = vf_load_half(s);
+            if (f.mins) out.min[h] = vf_load_half(s + 2 * ROWS);
+        }
+    }
+    return out;
+}
+
+INLINE void group_body(const enum tensor_type type, const int W, float *y, int64_t stride,
+                       const uint8_t *w, const uint8_t *x, int64_t n_blocks) {
+    const struct packed_format f = formats[type];
+    const int plane = PACKED_PLANE_BYTES(f) * ROWS, scale_bytes = PACKED_SCALE_BYTES(f) * ROWS;
+    const int tile = PACKED_TILE_BYTES(f) * ROWS, share = tile / f.blocks;
+    const int half_lines = f.scales == 1 ? 8 : 4, step = W < COLUMN_STEP ? W : COLUMN_STEP;
+    VF acc[MAX_WIDTH];
+    for (int c = 0; c < W; c++) acc[c] = vf_zero();
+    for (int64_t t = 0; t < n_blocks / f.blocks; t++, w += tile) {
+        const uint8_t *planes = w + f.blocks * scale_bytes, *super = planes + f.blocks * plane;
+        VF w_d = f.super ? vf_load_half(super) : vf_zero();
+        VF w_dmin = f.super && f.mins ? vf_load_half(super + 2 * ROWS) : w_d;
+#pragma GCC unroll 2
+        for (int i = 0; i < f.blocks; i++, x += W * QACT_COLUMN_BYTES) {
+            for (int at = 0; at < share; at += 64) prefetch(w + PREFETCH_BYTES + i * share + at);
+            VI lines[8];
+            unpack_lines(lines, f, planes + i * plane);
+            prepare_lines(lines, W);
+            const struct scales scales = load_scales(f, w + i * scale_bytes, w_d, w_dmin);
+#pragma GCC unroll 8
+            for (int c = 0; c < W; c += step) {
+                VI dot[2][COLUMN_STEP], start[COLUMN_STEP][2], first[COLUMN_STEP];
+                for (int j = 0; j < step; j++) start_values(start[j], f, column_of(x, W, c + j));
+                for (int h = 0; h < f.scales; h++) {
+                    for (int j = 0; j < step; j++) first[j] = start[j][h];
+                    dot_lines(dot[h], lines + 4 * h, column_of(x, W, c).q + 16 * h, half_lines, f,
+                              first, W);
+                }
+                for (int j = 0; j < step; j++) {
+                    VI both[2] = {dot[0][j], dot[f.scales - 1][j]};
+                    acc[c + j] = finish_block(acc[c + j], f, both, &scales, column_of(x, W, c + j));
+                }
+            }
+        }
+    }
+    for (int c = 0; c < W; c++) vf_store(y + c * stride, acc[c]);
+}
+
+#define GROUP(type)                                                                                \
+    static void group_##type(float *y, int64_t stride, const uint8_t *w, const void *records,      \
+                             int width, int64_t n_blocks) {                                        \
+        switch (width) {                                                                           \
+        case 1: group_body(TENSOR_##type, 1, y, stride, w, records, n_blocks); break;              \
+        case 2: group_body(TENSOR_##type, 2, y, stride, w, records, n_blocks); break;              \
+        case 4: group_body(TENSOR_##type, 4, y, stride, w, records, n_blocks); break;              \
+        default: group_body(TENSOR_##type, MAX_WIDTH, y, stride, w, records, n_blocks); break;     \
+        }                                                                                          \
+    }
+GROUP(Q4_0) GROUP(Q4_1) GROUP(Q5_0) GROUP(Q5_1) GROUP(Q8_0) GROUP(Q2_K) GROUP(Q3_K) GROUP(Q4_K)
+GROUP(Q5_K) GROUP(Q6_K) GROUP(IQ4_NL) GROUP(IQ4_XS)
+
+#define ENTRY(type) [TENSOR_##type] = group_##type
+#define PACKED_GROUPS                                                                              \
+    {ENTRY(Q4_0), ENTRY(Q4_1), ENTRY(Q5_0), ENTRY(Q5_1), ENTRY(Q8_0),   ENTRY(Q2_K),               \
+     ENTRY(Q3_K), ENTRY(Q4_K), ENTRY(Q5_K), ENTRY(Q6_K), ENTRY(IQ4_NL), ENTRY(IQ4_XS)}
