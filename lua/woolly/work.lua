@@ -63,7 +63,7 @@ end
 ---@return "f32"|"int8"
 function work.arithmetic(switches, type)
   if type == "F32" or type == "F16" or type == "BF16" then return "f32" end
-  return (switches.quantized or switches.fused or switches.packed) and "int8" or "f32"
+  return switches.fused_matmul and "int8" or "f32"
 end
 
 -- Bytes and multiply-adds of the layers' matrices and of the output matrix.

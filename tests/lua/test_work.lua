@@ -104,8 +104,8 @@ end)
 
 tap.test("floating point models are multiplied as float32, others as the switches say", function()
   tap.equal(work.arithmetic({ simd = true }, "Q4_0"), "f32")
-  tap.equal(work.arithmetic({ simd = true, quantized = true }, "Q4_0"), "int8")
-  tap.equal(work.arithmetic({ simd = true, quantized = true }, "F16"), "f32")
+  tap.equal(work.arithmetic({ simd = true, fused_matmul = true }, "Q4_0"), "int8")
+  tap.equal(work.arithmetic({ simd = true, fused_matmul = true }, "F16"), "f32")
 end)
 
 tap.test("thread counts double, and end with all", function()
