@@ -7,6 +7,7 @@
 #define WOOLLY_ENGINE_H
 
 #include "base/err.h"
+#include "engine/bench.h"
 #include "engine/gguf.h"
 #include "engine/kernels/attention.h"
 #include "engine/kernels/kernels.h"
@@ -194,16 +195,5 @@ bool synth_model(const char *spec, const char *folder,
                  struct err *err);
 /* "tiny, 110m, ...; types f16, q8_0, q4_0, q4_k": for help and messages. */
 const char *synth_describe(void);
-
-/* ---- kernel micro-benchmark ---- */
-
-struct dequantize_bench {
-    int64_t n_values;   /* per call: a working set that stays in L2 by default */
-    int64_t min_ns;     /* a sample repeats calls for at least this long */
-    int n_samples;
-};
-/* samples_ns_per_value [n_samples]. ERR_UNAVAILABLE when the ISA is absent here. */
-bool bench_dequantize(enum tensor_type type, enum isa isa, const struct dequantize_bench *options,
-                      double *samples_ns_per_value, struct err *err);
 
 #endif

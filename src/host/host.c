@@ -26,6 +26,7 @@ int luaopen_woolly_counters(lua_State *L);
 int luaopen_woolly_data(lua_State *L);
 int luaopen_woolly_engine(lua_State *L);
 int luaopen_woolly_json(lua_State *L);
+int luaopen_woolly_kernels(lua_State *L);
 int luaopen_woolly_machine(lua_State *L);
 int luaopen_woolly_numeric(lua_State *L);
 int luaopen_woolly_process(lua_State *L);
@@ -47,6 +48,9 @@ static const luaL_Reg modules[] = {
 #endif
 #if __has_include("host/lib_json.c")
     {"woolly.json", luaopen_woolly_json},
+#endif
+#if __has_include("host/lib_kernels.c")
+    {"woolly.kernels", luaopen_woolly_kernels},
 #endif
 #if __has_include("host/lib_machine.c")
     {"woolly.machine", luaopen_woolly_machine},

@@ -1,0 +1,320 @@
+/* bench_matmul.c - times one weight matrix times activations, split among threads as the fused
+ * forward pass does it. */
+#include "engine/bench_loop.h"
+
+#include "base/alloc.h"
+#include "engine/kernels/packed.h"
+#include "engine/kernels/rows.h"
+
+#include <math.h>
+#include <string.h>
+#include <strings.h>
+
+enum {
+    FLOAT_UNIT = 16,             /* rows decoded at a time */
+    PIECES_PER_THREAD = 8,
+    PIECE_BYTES = 128 * 1024,    /* of weights: stays in L2 while all tiles pass */
+    CHECKED_ROWS = 32,
+    CHECKED_TOKENS = 16,
+};
+
+struct matmul {
+    const struct matmul_bench *bench;
+    const struct kernels *kernels;
+    const struct packed_kernels *packed;
+    const struct row_kernels *row_kernels;
+    struct threads *team;
+    int tile; /* columns of activations that go together */
+    int64_t unit, n_units, padded_rows, n_tiles, n_blocks;
+    uint64_t row_bytes, unit_bytes, copy_bytes;
+    int64_t n_copies;
+    uint8_t *file;    /* one matrix in file layout, to check against */
+    uint8_t *copies;  /* [n_copies] in the form that is multiplied */
+    uint8_t *records; /* of all tiles */
+    float *x;         /* [n_tokens, cols] */
+    float *y;         /* [n_tokens up to whole tiles, padded_rows] */
+    float *decoded;   /* [n_threads, FLOAT_UNIT, cols] */
+};
+
+static const char *const form_names[MATMUL_FORM_COUNT] = {"float", "rows", "packed"};
+
+const char *matmul_form_name(enum matmul_form form) {
+    return form_names[form];
+}
+
+bool matmul_form_from_name(const char *name, enum matmul_form *form) {
+    for (int i = 0; i < MATMUL_FORM_COUNT; i++) {
+        if (strcasecmp(form_names[i], name) != 0) continue;
+        *form = (enum matmul_form)i;
+        return true;
+    }
+    return false;
+}
+
+bool matmul_form_supported(enum matmul_form form, enum tensor_type type) {
+    if (form == MATMUL_PACKED) return packed_supported(type);
+    return form == MATMUL_FLOAT || rows_supported(type);
+}
+
+/* ---- the work ---- */
+
+static int width_of(int64_t n) {
+    return n > 4 ? 8 : n > 2 ? 4 : n > 1 ? 2 : 1;
+}
+
+static int smaller(int a, int b) {
+    return a < b ? a : b;
+}
+
+static int64_t tile_columns(const struct matmul *m, int64_t tile) {
+    int64_t left = m->bench->n_tokens - tile * m->tile;
+    return left < m->tile ? left : m->tile;
+}
+
+static uint8_t *tile_records(const struct matmul *m, int64_t tile) {
+    return m->records + (size_t)tile * qact_bytes(m->tile, m->n_blocks);
+}
+
+static void multiply_float(struct matmul *m, int thread, const uint8_t *weights, int64_t row,
+                           int64_t n_rows) {
+    const struct matmul_bench *b = m->bench;
+    const uint8_t *data = weights + (uint64_t)row * m->row_bytes;
+    const float *rows = (const float *)(const void *)data;
+    if (b->type != TENSOR_F32) {
+        float *to = m->decoded + (int64_t)thread * FLOAT_UNIT * b->cols;
+        m->kernels->dequantize[b->type](to, data, n_rows * b->cols);
+        rows = to;
+    }
+    if (b->n_tokens == 1) {
+        m->kernels->dot_f32_columns(m->y + row, m->x, rows, b->cols, (int)n_rows, b->cols);
+        return;
+    }
+    for (int64_t tile = 0; tile < m->n_tiles; tile++) {
+        const int64_t columns = tile_columns(m, tile);
+        for (int64_t r = 0; r < n_rows; r++) {
+            float sums[PACKED_MAX_WIDTH];
+            m->kernels->dot_f32_columns(sums, rows + r * b->cols, m->x + tile * m->tile * b->cols,
+                                        b->cols, (int)columns, b->cols);
+            for (int64_t c = 0; c < columns; c++) {
+                m->y[(tile * m->tile + c) * m->padded_rows + row + r] = sums[c];
+            }
+        }
+    }
+}
+
+static void multiply_unit(struct matmul *m, const uint8_t *weights, int64_t unit, int64_t tile) {
+    const struct matmul_bench *b = m->bench;
+    const int64_t row = unit * m->unit, left = b->rows - row;
+    const int width = width_of(tile_columns(m, tile));
+    float *y = m->y + tile * m->tile * m->padded_rows + row;
+    const uint8_t *data = weights + (uint64_t)unit * m->unit_bytes;
+    if (b->form == MATMUL_PACKED) {
+        m->packed->group[b->type](y, m->padded_rows, data, tile_records(m, tile), width,
+                                  packed_blocks(b->type, b->cols));
+    } else {
+        m->row_kernels->rows[b->type](y, m->padded_rows, data, m->row_bytes,
+                                      left < m->unit ? left : m->unit, b->cols,
+                                      tile_records(m, tile), width);
+    }
+}
+
+static void quantize_tile(struct matmul *m, int64_t tile) {
+    const int64_t cols = m->bench->cols, columns = tile_columns(m, tile);
+    for (int64_t c = 0; c < columns; c++) {
+        m->packed->quantize(tile_records(m, tile), width_of(columns), (int)c,
+                            m->x + (tile * m->tile + c) * cols, cols);
+    }
+}
+
+static int64_t piece_of(const struct matmul *m) {
+    const int n_threads = m->bench->window.n_threads;
+    int64_t even = m->n_units / ((int64_t)n_threads * PIECES_PER_THREAD);
+    if (n_threads == 1 && m->n_tiles == 1) return m->n_units;
+    int64_t fits = (int64_t)(PIECE_BYTES / m->unit_bytes);
+    int64_t piece = m->n_tiles == 1 || even < fits ? even : fits;
+    return piece < 1 ? 1 : piece;
+}
+
+static void call(void *user, int thread, int64_t index) {
+    struct matmul *m = user;
+    const struct matmul_bench *b = m->bench;
+    const uint8_t *weights = m->copies + (uint64_t)(index % m->n_copies) * m->copy_bytes;
+    int64_t first, last;
+    if (b->form != MATMUL_FLOAT) {
+        while (threads_next(m->team, thread, m->n_tiles, 1, &first, &last)) quantize_tile(m, first);
+        threads_barrier(m->team, thread);
+    }
+    while (threads_next(m->team, thread, m->n_units, piece_of(m), &first, &last)) {
+        if (b->form == MATMUL_FLOAT) {
+            for (int64_t u = first; u < last; u++) {
+                int64_t row = u * m->unit, left = b->rows - row;
+                multiply_float(m, thread, weights, row, left < m->unit ? left : m->unit);
+            }
+            continue;
+        }
+        for (int64_t t = 0; t < m->n_tiles; t++) {
+            for (int64_t u = first; u < last; u++) multiply_unit(m, weights, u, t);
+        }
+    }
+    threads_barrier(m->team, thread);
+}
+
+/* ---- the answer ---- */
+
+/* NMSE of y against decoded weights times x in F64, on rows and tokens spread evenly. */
+static bool measure_error(const struct matmul *m, double *nmse) {
+    const struct matmul_bench *b = m->bench;
+    float *row_values = mem_new_array((size_t)b->cols, sizeof *row_values);
+    if (row_values == NULL) return false;
+    const int64_t rows = b->rows < CHECKED_ROWS ? b->rows : CHECKED_ROWS;
+    const int64_t tokens = b->n_tokens < CHECKED_TOKENS ? b->n_tokens : CHECKED_TOKENS;
+    double error = 0, power = 0;
+    for (int64_t i = 0; i < rows; i++) {
+        int64_t row = rows > 1 ? i * (b->rows - 1) / (rows - 1) : 0;
+        kernels_get(ISA_SCALAR)
+            ->dequantize[b->type](row_values, m->file + (uint64_t)row * m->row_bytes, b->cols);
+        for (int64_t j = 0; j < tokens; j++) {
+            int64_t token = tokens > 1 ? j * (b->n_tokens - 1) / (tokens - 1) : 0;
+            double sum = 0;
+            for (int64_t k = 0; k < b->cols; k++) {
+                sum += (double)row_values[k] * (double)m->x[token * b->cols + k];
+            }
+            double d = (double)m->y[token * m->padded_rows + row] - sum;
+            error += d * d;
+            power += sum * sum;
+        }
+    }
+    mem_free(row_values);
+    *nmse = power > 0 ? error / power : error;
+    return true;
+}
+
+/* ---- setting up ---- */
+
+static bool refuse_memory(uint64_t bytes, struct err *err) {
+    return err_set(err, ERR_ENVIRONMENT,
+                   "bench_matmul: not enough memory for %llu bytes. Ask for a smaller matrix or "
+                   "footprint",
+                   (unsigned long long)bytes);
+}
+
+static bool check(const struct matmul_bench *b, struct err *err) {
+    const struct tensor_type_info *info = tensor_type_info(b->type);
+    const int64_t step = b->form == MATMUL_FLOAT || info->block_values > PACKED_BLOCK
+                             ? info->block_values
+                             : PACKED_BLOCK;
+    if (kernels_get(b->isa) == NULL) {
+        return err_set(err, ERR_UNAVAILABLE,
+                       "bench_matmul: %s is not available on this machine, the best one here is %s",
+                       isa_name(b->isa), isa_name(kernels_best()));
+    }
+    if (!matmul_form_supported(b->form, b->type)) {
+        return err_set(err, ERR_UNAVAILABLE, "bench_matmul: %s is not multiplied in the form %s",
+                       info->name, form_names[b->form]);
+    }
+    if (b->rows < 1 || b->rows > 1 << 24 || b->cols < 1 || b->cols > 1 << 24 ||
+        b->cols % step != 0 || b->n_tokens < 1 || b->n_tokens > 1 << 16 ||
+        b->footprint > (uint64_t)1 << 40) {
+        return err_set(err, ERR_INPUT,
+                       "bench_matmul: %lld rows of %lld %s, %lld tokens; columns are a multiple of "
+                       "%lld, rows and columns at most 2^24, tokens 2^16",
+                       (long long)b->rows, (long long)b->cols, info->name, (long long)b->n_tokens,
+                       (long long)step);
+    }
+    return bench_window_check("bench_matmul", &b->window, err);
+}
+
+static void pack(struct matmul *m) {
+    const struct matmul_bench *b = m->bench;
+    for (int64_t u = 0; u < m->n_units; u++) {
+        const uint8_t *sources[PACKED_MAX_ROWS] = {0};
+        for (int64_t r = 0; r < m->unit && u * m->unit + r < b->rows; r++) {
+            sources[r] = m->file + (uint64_t)(u * m->unit + r) * m->row_bytes;
+        }
+        packed_group(m->copies + (uint64_t)u * m->unit_bytes, b->type, (int)m->unit,
+                     m->packed->biased, sources, b->cols);
+    }
+}
+
+static bool make_weights(struct matmul *m, struct err *err) {
+    const struct matmul_bench *b = m->bench;
+    const bool packed = b->form == MATMUL_PACKED;
+    const uint64_t file_bytes = (uint64_t)b->rows * m->row_bytes;
+    m->unit_bytes = packed ? packed_group_bytes(b->type, (int)m->unit, b->cols)
+                           : (uint64_t)m->unit * m->row_bytes;
+    const uint64_t bytes = packed ? (uint64_t)m->n_units * m->unit_bytes : file_bytes;
+    m->copy_bytes = (bytes + 63) / 64 * 64;
+    m->n_copies = (int64_t)(b->footprint / m->copy_bytes) + (b->footprint % m->copy_bytes != 0);
+    if (m->n_copies < 1) m->n_copies = 1;
+    const uint64_t all = (uint64_t)m->n_copies * m->copy_bytes;
+    m->file = mem_alloc_aligned(file_bytes, 64);
+    m->copies = mem_alloc_aligned(all, 64);
+    if (m->file == NULL || m->copies == NULL) return refuse_memory(all, err);
+    bench_fill_blocks(m->file, b->type, file_bytes, 1);
+    if (packed) {
+        pack(m);
+    } else {
+        memcpy(m->copies, m->file, file_bytes);
+    }
+    for (int64_t i = 1; i < m->n_copies; i++) {
+        if (b->window.cancel != NULL && *b->window.cancel) break;
+        memcpy(m->copies + (uint64_t)i * m->copy_bytes, m->copies, bytes);
+    }
+    return true;
+}
+
+static bool make_buffers(struct matmul *m, struct err *err) {
+    const struct matmul_bench *b = m->bench;
+    const size_t n_y = (size_t)(m->n_tiles * m->tile * m->padded_rows);
+    const size_t records = (size_t)m->n_tiles * qact_bytes(m->tile, m->n_blocks);
+    m->x = mem_new_array((size_t)(b->n_tokens * b->cols), sizeof *m->x);
+    m->y = mem_new_array(n_y, sizeof *m->y);
+    m->records = mem_alloc_aligned(records, 64);
+    m->decoded = mem_new_array((size_t)(b->window.n_threads * FLOAT_UNIT * b->cols), sizeof(float));
+    if (m->x == NULL || m->y == NULL || m->records == NULL || m->decoded == NULL) {
+        return refuse_memory(n_y * sizeof *m->y + records, err);
+    }
+    memset(m->records, 0, records); /* the blocks behind cols stay zero */
+    bench_fill_floats(m->x, b->n_tokens * b->cols, 2);
+    return true;
+}
+
+bool bench_matmul(const struct matmul_bench *b, double *samples_ns,
+                  struct matmul_bench_result *result, struct err *err) {
+    if (!check(b, err)) return false;
+    struct matmul m = {.bench = b, .kernels = kernels_get(b->isa),
+                       .packed = packed_kernels_get(b->isa),
+                       .row_kernels = row_kernels_get(b->isa)};
+    m.unit = b->form == MATMUL_FLOAT ? FLOAT_UNIT : m.packed->rows;
+    m.n_units = (b->rows + m.unit - 1) / m.unit;
+    m.padded_rows = m.n_units * m.unit;
+    m.tile = smaller(m.packed->max_width, m.row_kernels->max_width);
+    m.n_tiles = (b->n_tokens + m.tile - 1) / m.tile;
+    m.n_blocks = (b->cols + 255) / 256 * 8;
+    m.row_bytes = tensor_type_row_bytes(b->type, (uint64_t)b->cols);
+    bool ok = make_weights(&m, err) && make_buffers(&m, err);
+    if (ok) m.team = threads_new(b->window.n_threads, true, err);
+    ok = ok && m.team != NULL && !bench_cancelled("bench_matmul", &b->window, err);
+    if (ok) {
+        struct bench_loop loop = {
+            .call = call, .user = &m, .team = m.team, .n_threads = b->window.n_threads, .calls = 1};
+        bench_loop_sample(&loop);
+        ok = measure_error(&m, &result->nmse);
+        if (!ok) refuse_memory((uint64_t)b->cols * sizeof(float), err);
+        bench_loop_prepare(&loop, b->window.min_ns);
+        for (int i = 0; ok && i < b->window.n_samples; i++) {
+            samples_ns[i] = bench_loop_sample(&loop);
+            ok = !bench_cancelled("bench_matmul", &b->window, err);
+        }
+    }
+    result->weight_bytes = m.copy_bytes;
+    result->footprint = m.copy_bytes * (uint64_t)m.n_copies;
+    threads_free(m.team);
+    mem_free(m.file);
+    mem_free(m.copies);
+    mem_free(m.records);
+    mem_free(m.x);
+    mem_free(m.y);
+    mem_free(m.decoded);
+    return ok;
+}
