@@ -64,6 +64,8 @@ static bool slot_sizes(const struct context *c, uint64_t sizes[SLOT_COUNT]) {
          sizeof(float)},
         {SLOT_COLUMN, c->n_batch, 1, sizeof(float)},
         {SLOT_LOGITS, 1, c->model->n_vocab, sizeof(float)},
+        {SLOT_DRAFT, c->switches.lookup > 0 ? c->switches.lookup + 1 : 0, c->model->n_vocab,
+         sizeof(float)},
         {SLOT_CANDIDATES, 1, c->model->n_vocab, sizeof(struct candidate)},
         {SLOT_PENALIZED, 1, c->model->n_vocab, sizeof(float)},
     };
@@ -123,7 +125,8 @@ static bool set_up(struct context *c, const struct context_options *o, struct er
     return scratch_init(&c->scratch, c->switches.pool, sizes, err) &&
            kv_cache_init(&c->kv, &shape, attention_kernels_get(c->kernels->isa), c->switches.pool,
                          err) &&
-           (!c->switches.fused_matmul || fused_init(c, o, err));
+           (!c->switches.fused_matmul || fused_init(c, o, err)) &&
+           (!c->switches.tune || fused_tune(c, err));
 }
 
 struct context *context_new(struct model *model, const struct context_options *options,
@@ -279,104 +282,4 @@ bool context_prefill(struct context *c, const int32_t *tokens, int64_t n, float 
     if (start_ns != NULL) *start_ns = start;
     if (end_ns != NULL) *end_ns = end;
     return done;
-}
-
-/* ---- decode ---- */
-
-const char *finish_reason_name(enum finish_reason reason) {
-    switch (reason) {
-    case FINISH_LENGTH:
-        return "length";
-    case FINISH_END_TOKEN:
-        return "eos";
-    case FINISH_CONTEXT_FULL:
-        return "context";
-    case FINISH_CANCELLED:
-        return "cancelled";
-    }
-    return "length";
-}
-
-static bool sample(struct context *c, const struct sampling *s, int32_t *token, struct err *err) {
-    struct candidate *candidates = NULL;
-    float *penalized = NULL;
-    const int64_t n_vocab = c->model->n_vocab;
-    if (sampler_needs_candidates(s)) {
-        candidates = scratch_take(&c->scratch, SLOT_CANDIDATES, n_vocab, sizeof *candidates, err);
-        if (candidates == NULL) return false;
-    }
-    if (sampler_needs_penalized(s)) {
-        penalized = scratch_take(&c->scratch, SLOT_PENALIZED, n_vocab, sizeof *penalized, err);
-        if (penalized == NULL) {
-            scratch_give(&c->scratch, SLOT_CANDIDATES);
-            return false;
-        }
-    }
-    *token = sampler_pick(s, c->logits, n_vocab, c->history, c->n_past, c->n_past, candidates,
-                          penalized);
-    scratch_give(&c->scratch, SLOT_CANDIDATES);
-    scratch_give(&c->scratch, SLOT_PENALIZED);
-    return true;
-}
-
-static bool generate(struct context *c, const struct decode_options *o, int32_t *tokens,
-                     int64_t *times_ns, float *logits, int64_t *n, enum finish_reason *reason,
-                     struct err *err) {
-    const int64_t n_vocab = c->model->n_vocab;
-    *reason = FINISH_LENGTH;
-    while (*n < o->n_tokens) {
-        if (c->cancel != NULL && *c->cancel) {
-            *reason = FINISH_CANCELLED;
-            break;
-        }
-        if (c->n_past == c->n_ctx) {
-            *reason = FINISH_CONTEXT_FULL;
-            break;
-        }
-        int32_t token = 0;
-        if (!sample(c, &o->sampling, &token, err)) return false;
-        if (logits != NULL) {
-            memcpy(logits + *n * n_vocab, c->logits, (size_t)n_vocab * sizeof *logits);
-        }
-        tokens[*n] = token;
-        times_ns[*n] = clock_now_ns();
-        ++*n;
-        if (o->stop_at_end && tokenizer_is_end(c->model->tokenizer, token)) {
-            *reason = FINISH_END_TOKEN;
-            break;
-        }
-        struct err stop = {0};
-        if (context_forward(c, &token, 1, LOGITS_LAST, NULL, &stop)) continue;
-        if (stop.code == ERR_CANCELLED) {
-            *reason = FINISH_CANCELLED;
-            break;
-        }
-        if (err != NULL) *err = stop;
-        return false;
-    }
-    return true;
-}
-
-bool context_decode(struct context *c, const struct decode_options *o, int32_t *tokens,
-                    int64_t *times_ns, float *logits, int64_t *n, enum finish_reason *reason,
-                    int64_t *start_ns, struct err *err) {
-    *n = 0;
-    if (!sampler_check(&o->sampling, err)) return false;
-    if (c->logits == NULL) {
-        return err_set(err, ERR_INPUT,
-                       "decode: there are no logits to sample from. Run a prompt first.");
-    }
-    struct work_mark mark = context_work_begin();
-    if (start_ns != NULL) *start_ns = clock_now_ns();
-    bool done = generate(c, o, tokens, times_ns, logits, n, reason, err);
-    context_work_end(c, mark);
-    return done;
-}
-
-void engine_null_decode(int64_t n_tokens, int32_t *tokens, int64_t *times_ns, int64_t *start_ns) {
-    if (start_ns != NULL) *start_ns = clock_now_ns();
-    for (int64_t i = 0; i < n_tokens; i++) {
-        tokens[i] = 0;
-        times_ns[i] = clock_now_ns();
-    }
 }

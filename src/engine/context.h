@@ -36,6 +36,12 @@ enum forward_logits { LOGITS_NONE, LOGITS_LAST, LOGITS_ALL };
  * [n, n_vocab] as well as the context's own last row. On failure n_past stays. */
 bool context_forward(struct context *context, const int32_t *tokens, int64_t n,
                      enum forward_logits want, float *rows, struct err *err);
+/* One token of each of n sequences, 1 .. context_most_together of them, in one pass of contexts[0];
+ * all are as fused_forward wants them. All move, or none. */
+bool context_forward_together(struct context *const *contexts, int64_t n, const int32_t *tokens,
+                              struct err *err);
+/* Takes back the last n tokens; the logits become those at `row`, of the token that is then the last. */
+void context_take_back(struct context *context, int64_t n, const float *row);
 
 /* What the heap and the kernel did between two calls, into the counters. */
 struct work_mark {

@@ -35,9 +35,13 @@ struct engine_switches {
     bool huge_pages; /* ask for 2 MB pages for them */
     /* Phase 4 */
     int n_threads;
+    /* Phase 5 */
+    bool tune;  /* threads per kind of work by what measures fastest for this model, once per model */
+    int lookup; /* greedy decode: guesses up to so many tokens after one that stands in the text already
+                 * and checks them in one pass; same output. 0: off */
 };
 
-/* "p0" .. "p4". False and the list of presets in err when unknown. */
+/* "p0" .. "p5". False and the list of presets in err when unknown. */
 bool engine_preset(const char *name, struct engine_switches *out, struct err *err);
 /* False and the reason when one switch needs another that is off. */
 bool engine_check_switches(const struct engine_switches *switches, struct err *err);
@@ -136,6 +140,16 @@ bool context_decode(struct context *context, const struct decode_options *option
                     int64_t *times_ns, float *logits, int64_t *n, enum finish_reason *reason,
                     int64_t *start_ns, struct err *err);
 
+/* How many sequences one pass takes. 1 without fused_matmul. */
+int context_most_together(const struct context *context);
+/* The same for n sequences at a time, in passes of up to context_most_together of them: all on one
+ * model, with the same switches and n_ctx. tokens [n, n_tokens]; times_ns [n_tokens], of the last sequence
+ * of each round. A cancelled run keeps the whole rounds. */
+bool context_decode_together(struct context *const *contexts, int64_t n,
+                             const struct decode_options *options, int32_t *tokens,
+                             int64_t *times_ns, int64_t *n_rounds, enum finish_reason *reason,
+                             int64_t *start_ns, struct err *err);
+
 /* The same loop around an engine that does nothing: what the harness itself costs. */
 void engine_null_decode(int64_t n_tokens, int32_t *tokens, int64_t *times_ns, int64_t *start_ns);
 
@@ -148,6 +162,7 @@ struct context_counters {
     uint64_t weight_bytes_read, kv_bytes_read;  /* as stored; cached F32 counts as F32 */
     uint64_t dequantized_values;
     uint64_t minor_faults, major_faults;        /* while running tokens */
+    uint64_t guessed_tokens, accepted_tokens;   /* with lookup */
     uint64_t kernel_calls, scalar_fallbacks;    /* fallbacks: scalar used although simd is on */
 };
 struct context_counters context_counters(const struct context *context);
@@ -158,6 +173,20 @@ struct context_memory {
     uint64_t packed_bytes; /* of the model, shared by its contexts */
 };
 struct context_memory context_memory(const struct context *context);
+
+/* ---- profile ---- */
+
+/* Where the time of passes went, by operation and thread; only with fused_matmul. */
+struct profile_entry {
+    const char *operation; /* "prepare", "qkv", .. "wait": at the barrier behind an operation */
+    int thread;
+    int64_t ns;
+    uint64_t calls, bytes; /* bytes: of weights and of the KV cache read */
+};
+/* On or off; forgets what was counted. False without fused_matmul. */
+bool context_set_profile(struct context *context, bool on);
+/* Fills entries [most] and returns how many there are. */
+int context_profile(const struct context *context, struct profile_entry *entries, int most);
 
 /* ---- quality ---- */
 

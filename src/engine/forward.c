@@ -179,21 +179,21 @@ static int64_t first_non_finite(const float *values, int64_t n) {
 }
 
 /* Scales the logits of the block's last `count` tokens and refuses what is not finite. */
-static bool finish_logits(struct context *c, float *out, int64_t n, int64_t count, struct err *err) {
-    const struct model_params *p = &c->model->params;
+static bool finish_row(const struct context *c, float *row, int64_t position, struct err *err) {
+    const float scale = c->model->params.logit_scale;
     const int64_t n_vocab = c->model->n_vocab;
-    for (int64_t i = 0; p->logit_scale != 1.0f && i < count * n_vocab; i++) {
-        out[i] *= p->logit_scale;
-    }
+    for (int64_t i = 0; scale != 1.0f && i < n_vocab; i++) row[i] *= scale;
+    int64_t bad = first_non_finite(row, n_vocab);
+    if (bad == n_vocab) return true;
+    return err_set(err, ERR_INPUT,
+                   "context: logit of token %lld at position %lld is %s, allowed finite "
+                   "values. The model's weights are damaged; a check of the model names the tensor.",
+                   (long long)bad, (long long)position, isnan(row[bad]) ? "NaN" : "infinite");
+}
+
+static bool finish_logits(struct context *c, float *out, int64_t n, int64_t count, struct err *err) {
     for (int64_t i = 0; i < count; i++) {
-        int64_t bad = first_non_finite(out + i * n_vocab, n_vocab);
-        if (bad == n_vocab) continue;
-        return err_set(
-            err, ERR_INPUT,
-            "context: logit of token %lld at position %lld is %s, allowed finite "
-            "values. The model's weights are damaged; a check of the model names the tensor.",
-            (long long)bad, (long long)(c->n_past + n - count + i),
-            isnan(out[i * n_vocab + bad]) ? "NaN" : "infinite");
+        if (!finish_row(c, out + i * c->model->n_vocab, c->n_past + n - count + i, err)) return false;
     }
     return true;
 }
@@ -254,15 +254,23 @@ static bool run_block(struct context *c, const int32_t *tokens, int64_t n, enum 
 static bool run_fused(struct context *c, const int32_t *tokens, int64_t n, enum forward_logits want,
                       float *rows, struct err *err) {
     const int64_t n_vocab = c->model->n_vocab;
+    const int64_t count = want == LOGITS_ALL ? n : want == LOGITS_LAST ? 1 : 0;
     float *own = take(c, SLOT_LOGITS, n_vocab, err); /* pooled: always there */
-    if (!fused_forward(c, tokens, n, want == LOGITS_ALL, want == LOGITS_LAST, rows, err)) return false;
-    if (want == LOGITS_NONE) return true;
-    if (!finish_logits(c, want == LOGITS_ALL ? rows : own, n, want == LOGITS_ALL ? n : 1, err)) {
-        return false;
+    for (int64_t i = 0; i < count; i++) {
+        c->fused->logits[i] = want == LOGITS_ALL ? rows + i * n_vocab : own;
     }
+    if (!fused_forward(c, NULL, tokens, n, c->fused->logits, count, err)) return false;
+    if (want == LOGITS_NONE) return true;
+    if (!finish_logits(c, want == LOGITS_ALL ? rows : own, n, count, err)) return false;
     if (want == LOGITS_ALL) memcpy(own, rows + (n - 1) * n_vocab, (size_t)n_vocab * sizeof(float));
     c->logits = own;
     return true;
+}
+
+static void went_on(struct context *c, const int32_t *tokens, int64_t n) {
+    memcpy(c->history + c->n_past, tokens, (size_t)n * sizeof *tokens);
+    c->n_past += n;
+    c->counters.tokens += (uint64_t)n;
 }
 
 bool context_forward(struct context *c, const int32_t *tokens, int64_t n, enum forward_logits want,
@@ -275,8 +283,31 @@ bool context_forward(struct context *c, const int32_t *tokens, int64_t n, enum f
         scratch_give_all(&c->scratch);
         return false;
     }
-    memcpy(c->history + c->n_past, tokens, (size_t)n * sizeof *tokens);
-    c->n_past += n;
-    c->counters.tokens += (uint64_t)n;
+    went_on(c, tokens, n);
     return true;
+}
+
+bool context_forward_together(struct context *const *contexts, int64_t n, const int32_t *tokens,
+                              struct err *err) {
+    struct fused *f = contexts[0]->fused;
+    for (int64_t i = 0; i < n; i++) {
+        f->logits[i] = contexts[i]->scratch.blocks[SLOT_LOGITS];
+        contexts[i]->logits = NULL;
+    }
+    if (!fused_forward(contexts[0], contexts, tokens, n, f->logits, n, err)) return false;
+    for (int64_t i = 0; i < n; i++) {
+        if (!finish_row(contexts[i], f->logits[i], contexts[i]->n_past, err)) return false;
+    }
+    for (int64_t i = 0; i < n; i++) {
+        contexts[i]->logits = f->logits[i];
+        went_on(contexts[i], &tokens[i], 1);
+    }
+    return true;
+}
+
+void context_take_back(struct context *c, int64_t n, const float *row) {
+    float *own = c->scratch.blocks[SLOT_LOGITS];
+    memcpy(own, row, (size_t)c->model->n_vocab * sizeof *own);
+    c->logits = own;
+    c->n_past -= n;
 }

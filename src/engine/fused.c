@@ -13,8 +13,7 @@ static int64_t larger(int64_t a, int64_t b) {
 static struct fused_matrix matrix_of(const struct fused *f, const struct weight *w) {
     struct fused_matrix m = {.w = w, .n_units = (w->rows + f->unit - 1) / f->unit};
     if (f->model != NULL && f->model->matrices[w->id].data != NULL) {
-        m.packed = f->model->matrices[w->id].data;
-        m.group_bytes = f->model->matrices[w->id].group_bytes;
+        m.packed = &f->model->matrices[w->id];
         m.n_units = f->model->matrices[w->id].n_groups;
     } else {
         m.is_float = !rows_supported(w->type) || w->cols % PACKED_BLOCK != 0;
@@ -55,9 +54,11 @@ static struct attention_part take_part(struct arena *arena, int64_t queries, int
 static void lay_out(struct fused *f, struct arena *arena, const struct context *c,
                     struct fused_thread *threads) {
     const struct model_params *p = &c->model->params;
-    const int64_t n = c->n_batch, heads = p->n_head * p->head_dim, dim = p->head_dim;
+    /* A pass of several sequences may be wider than a block. */
+    const int64_t n = c->n_batch > f->width ? c->n_batch : f->width, heads = p->n_head * p->head_dim, dim = p->head_dim;
     const int64_t input = larger(p->n_embd, heads), widest = larger(input, p->n_ff);
-    const int64_t small = n < FUSED_WIDTH ? n : FUSED_WIDTH, group = p->n_head / p->n_head_kv;
+    const int64_t small = f->width, group = p->n_head / p->n_head_kv;
+    f->logits = arena_take(arena, (size_t)n * sizeof *f->logits);
     f->x = take_floats(arena, n * p->n_embd);
     f->q = take_floats(arena, n * heads);
     f->k = take_floats(arena, n * p->n_head_kv * dim);
@@ -113,6 +114,7 @@ bool fused_init(struct context *c, const struct context_options *o, struct err *
     f->packed = packed_kernels_get(c->kernels->isa);
     f->rows = row_kernels_get(c->kernels->isa);
     f->unit = f->packed->rows;
+    f->width = c->switches.repack ? f->packed->max_width : f->rows->max_width;
     if (c->switches.fused_attention) f->attention = attention_kernels_get(c->kernels->isa);
     if (c->switches.repack) {
         f->model = model_packed(c->model, f->packed, c->switches.huge_pages, o->progress,
@@ -142,4 +144,32 @@ uint64_t fused_bytes(const struct context *c) {
 
 uint64_t fused_packed_bytes(const struct context *c) {
     return c->fused == NULL || c->fused->model == NULL ? 0 : c->fused->model->bytes;
+}
+
+bool context_set_profile(struct context *c, bool on) {
+    if (c->fused == NULL) return false;
+    for (int t = 0; t < c->switches.n_threads; t++) {
+        struct fused_thread *thread = &c->fused->threads[t];
+        memset(thread->ops, 0, sizeof thread->ops);
+        thread->bytes = 0;
+    }
+    c->fused->profile = on;
+    return true;
+}
+
+int context_profile(const struct context *c, struct profile_entry *entries, int most) {
+    static const char *const names[FUSED_OP_COUNT] = {"prepare", "qkv",  "attention", "attn_output",
+                                                      "gate_up", "down", "output",    "wait"};
+    int n = 0;
+    for (int t = 0; c->fused != NULL && t < c->switches.n_threads; t++) {
+        for (int op = 0; op < FUSED_OP_COUNT; op++, n++) {
+            const struct fused_thread *thread = &c->fused->threads[t];
+            if (n >= most) continue;
+            entries[n] = (struct profile_entry){.operation = names[op], .thread = t,
+                                                .ns = thread->ops[op].ns,
+                                                .calls = thread->ops[op].calls,
+                                                .bytes = thread->ops[op].bytes};
+        }
+    }
+    return n;
 }

@@ -17,8 +17,8 @@
 #include "engine/threads.h"
 
 enum {
-    FUSED_WIDTH = PACKED_MAX_WIDTH, /* columns of a tile of activations */
-    FUSED_CHUNK = 32,               /* rows of gate and up that become one block of records */
+    FUSED_WIDTH = PACKED_MAX_WIDTH, /* columns of a tile of activations, at most */
+    FUSED_CHUNK = PACKED_RUN_ROWS,  /* rows of gate and up that become one block of records */
     FUSED_PART = 1024,              /* positions of a part of a long context in decode */
     FUSED_QUERY_TILE = 32,          /* tokens of an attention task in prefill */
     FUSED_FLOAT_UNIT = 16,          /* rows of a unit where nothing is packed */
@@ -26,8 +26,7 @@ enum {
 
 struct fused_matrix {
     const struct weight *w;
-    const uint8_t *packed; /* NULL: rows in file layout */
-    size_t group_bytes;
+    const struct packed_matrix *packed; /* NULL: rows in file layout */
     int64_t n_units;
     bool is_float; /* multiplied as F32: the type has no integer product */
 };
@@ -36,7 +35,7 @@ struct fused_layer {
     struct fused_matrix q, k, v, o, gate, up, down;
 };
 
-/* Where a thread's time went in profiled passes. */
+/* Where a thread's time goes. */
 enum fused_op {
     FUSED_PREPARE, FUSED_QKV, FUSED_ATTENTION, FUSED_ATTN_OUTPUT, FUSED_GATE_UP, FUSED_DOWN,
     FUSED_OUTPUT, FUSED_WAIT, FUSED_OP_COUNT,
@@ -52,9 +51,12 @@ struct fused_thread {
     void *attention;               /* scratch of the attention kernels, and scores of the naive way */
     struct attention_part part;    /* results of one task of a large block */
     uint64_t kernel_calls;
-    int64_t mark_ns;
-    int64_t op_ns[FUSED_OP_COUNT];
-    uint64_t op_calls[FUSED_OP_COUNT];
+    uint64_t bytes;  /* of weights and of the KV cache read since the last mark */
+    int64_t mark_ns; /* with profile */
+    struct {
+        int64_t ns;
+        uint64_t calls, bytes;
+    } ops[FUSED_OP_COUNT];
 };
 
 struct fused {
@@ -64,11 +66,14 @@ struct fused {
     const struct packed_model *model;          /* NULL: everything in file layout */
     struct threads *team;
     int unit;
+    int width; /* columns of a tile: what the kernels do best */
     bool profile;
     struct fused_layer *layers;
     struct fused_matrix output;
     struct arena arena;
     struct fused_thread *threads;
+    float **logits; /* [n_batch or width]: where a pass puts its rows */
+    struct fused_tuning tuning;
     float *x, *q, *k, *v, *mixed, *h, *normed, *angles;
     uint8_t *records, *h_records;
     struct attention_part *parts; /* [small tokens, n_head_kv, max_parts] */
@@ -81,9 +86,14 @@ bool fused_init(struct context *context, const struct context_options *options, 
 void fused_free(struct context *context);
 uint64_t fused_bytes(const struct context *context);        /* buffers */
 uint64_t fused_packed_bytes(const struct context *context); /* the model's packed weights */
-/* context_forward for switches.fused_matmul. */
-bool fused_forward(struct context *context, const int32_t *tokens, int64_t n, int want_all,
-                   int want_last, float *rows, struct err *err);
+/* Runs a block; moves nothing. owners [n]: the sequence that each token is the next one of, all with
+ * the switches, model and n_ctx of `context`, whose threads and buffers do the work; NULL: all are the
+ * next ones of `context`. The last n_logits tokens have their logits put to the rows. */
+bool fused_forward(struct context *context, struct context *const *owners, const int32_t *tokens,
+                   int64_t n, float *const *logits, int64_t n_logits, struct err *err);
+
+/* With switches.tune, after everything else of the context is there. */
+bool fused_tune(struct context *context, struct err *err);
 
 /* Blocks of 32 values that records of `cols` columns cover: whole tiles of every type. */
 static inline int64_t fused_blocks(int64_t cols) {

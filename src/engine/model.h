@@ -6,6 +6,7 @@
 #define WOOLLY_ENGINE_MODEL_H
 
 #include "engine/engine.h"
+#include "engine/kernels/packed.h"
 #include "engine/rope.h"
 
 #include <pthread.h>
@@ -56,6 +57,12 @@ struct layer {
     struct weight gate, up, down;
 };
 
+/* What measured fastest for a model; decode_threads 0: not measured. */
+struct fused_tuning {
+    int decode_threads, block_threads;
+    float cost[PACKED_MAX_WIDTH + 1]; /* of a pass of 1, 2, 4, .. columns, in passes of one; 0: unknown */
+};
+
 struct model {
     struct gguf *file;
     struct tokenizer *tokenizer;
@@ -70,8 +77,10 @@ struct model {
     bool tied_embeddings;
     uint64_t weight_bytes, n_params, bytes_per_token;
     enum tensor_type main_type;
-    pthread_mutex_t packing; /* guards packed */
+    pthread_mutex_t packing; /* guards what follows */
     struct packed_model *packed; /* the forms made so far */
+    struct fused_tuning tuning;  /* the last found, for these switches */
+    struct engine_switches tuned_for;
 };
 
 #endif

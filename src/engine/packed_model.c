@@ -40,25 +40,48 @@ static void list_weights(const struct model *model, const struct weight **weight
     add_weight(weights, &model->output);
 }
 
-/* Places of all matrices; false when the sum does not fit. */
-static bool lay_out(struct packing *p) {
+/* A place behind what is placed; false when the sum does not fit. */
+static bool place(struct packing *p, const struct weight *w) {
     struct packed_model *out = p->out;
     const int rows = out->kernels->rows;
-    for (int32_t id = 0; id < p->model->n_weights; id++) {
-        const struct weight *w = p->weights[id];
-        if (w == NULL) continue;
-        struct packed_matrix *m = &out->matrices[id];
-        uint64_t bytes = 0;
-        m->group_bytes = packed_group_bytes(w->type, rows, w->cols);
-        m->n_groups = (w->rows + rows - 1) / rows;
-        m->data = (const uint8_t *)(uintptr_t)out->bytes; /* an offset until there is a base */
-        if (!size_mul(m->group_bytes, (uint64_t)m->n_groups, &bytes) ||
-            !size_add(out->bytes, bytes, &out->bytes) ||
-            !size_align(out->bytes, GROUP_ALIGN, &out->bytes)) {
+    uint64_t bytes = 0;
+    if (p->weights[w->id] == NULL) return true;
+    struct packed_matrix *m = &out->matrices[w->id];
+    m->group_bytes = packed_group_bytes(w->type, rows, w->cols);
+    m->n_groups = (w->rows + rows - 1) / rows;
+    m->run = m->n_groups;
+    m->data = (const uint8_t *)(uintptr_t)out->bytes; /* an offset until there is a base */
+    return size_mul(m->group_bytes, (uint64_t)m->n_groups, &bytes) &&
+           size_add(out->bytes, bytes, &out->bytes) && size_align(out->bytes, GROUP_ALIGN, &out->bytes);
+}
+
+/* Gate and up are read by turns: where they are alike their runs lie by turns as well, so that memory is
+ * read in one stream. */
+static bool place_pair(struct packing *p, const struct weight *gate, const struct weight *up) {
+    const int rows = p->out->kernels->rows;
+    struct packed_matrix *first = &p->out->matrices[gate->id], *second = &p->out->matrices[up->id];
+    if (!place(p, gate) || !place(p, up)) return false;
+    if (p->weights[gate->id] == NULL || gate->type != up->type || gate->cols != up->cols ||
+        gate->rows != up->rows || gate->rows % PACKED_RUN_ROWS != 0) {
+        return true;
+    }
+    first->run = second->run = PACKED_RUN_ROWS / rows;
+    first->skip = second->skip = (size_t)first->run * first->group_bytes;
+    second->data = first->data + second->skip;
+    return true;
+}
+
+/* Places of all matrices, in the order of their use. */
+static bool lay_out(struct packing *p) {
+    const struct model *model = p->model;
+    for (int64_t i = 0; i < model->params.n_layer; i++) {
+        const struct layer *l = &model->layers[i];
+        if (!place(p, &l->q) || !place(p, &l->k) || !place(p, &l->v) || !place(p, &l->attn_output) ||
+            !place_pair(p, &l->gate, &l->up) || !place(p, &l->down)) {
             return false;
         }
     }
-    return size_align(out->bytes + 1, HUGE_PAGE, &out->bytes);
+    return place(p, &model->output) && size_align(p->out->bytes + 1, HUGE_PAGE, &p->out->bytes);
 }
 
 static void pack_groups(struct packing *p, const struct weight *w, int64_t first, int64_t last) {
@@ -69,7 +92,7 @@ static void pack_groups(struct packing *p, const struct weight *w, int64_t first
         for (int r = 0; r < kernels->rows && g * kernels->rows + r < w->rows; r++) {
             sources[r] = w->data + (uint64_t)(g * kernels->rows + r) * w->row_bytes;
         }
-        uint8_t *to = p->out->base + (m->data - p->out->base) + (size_t)g * m->group_bytes;
+        uint8_t *to = p->out->base + (packed_matrix_group(m, g) - p->out->base);
         packed_group(to, w->type, kernels->rows, kernels->biased, sources, w->cols);
     }
     atomic_fetch_add(&p->done, (uint64_t)(last - first) * m->group_bytes);

@@ -9,11 +9,20 @@
 #include "engine/kernels/packed.h"
 #include "engine/model.h"
 
+/* Rows of gate and of up that lie by turns. */
+enum { PACKED_RUN_ROWS = 32 };
+
 struct packed_matrix {
     const uint8_t *data; /* NULL: this type has no packed form, use the file's rows */
     size_t group_bytes;
     int64_t n_groups; /* of kernels->rows rows */
+    int64_t run;      /* groups that lie together; behind each run another matrix has `skip` bytes */
+    size_t skip;
 };
+
+static inline const uint8_t *packed_matrix_group(const struct packed_matrix *m, int64_t group) {
+    return m->data + (size_t)group * m->group_bytes + (size_t)(group / m->run) * m->skip;
+}
 
 struct packed_model {
     const struct packed_kernels *kernels;

@@ -27,6 +27,7 @@ enum slot {
     SLOT_WEIGHTS,    /* decoded weights: some rows with pool, a whole tensor without */
     SLOT_COLUMN,     /* [n]: one weight row times n columns */
     SLOT_LOGITS,     /* [n_vocab]: stays until the next run */
+    SLOT_DRAFT,      /* [lookup + 1, n_vocab]: of a token and the ones guessed after it */
     SLOT_CANDIDATES, /* sampler: [n_vocab] tokens with their logits */
     SLOT_PENALIZED,  /* sampler: [n_vocab] */
     SLOT_COUNT,

@@ -19,7 +19,7 @@
 #define SPINS_BEFORE_SLEEP 20000
 /* Spins of a barrier before offering the core: another thread of the team may need it. */
 #define SPINS_BEFORE_YIELD 4000
-#define STAGES 4 /* counters in turn: one is in use, one was, one is cleared for later */
+#define STAGES 4 /* counts in turn: one is in use, one was, one is cleared for later */
 
 struct alignas_line {
     _Alignas(LINE) atomic_uint value;
@@ -30,6 +30,8 @@ struct worker {
     pthread_t handle;
     int index;
     uint32_t stage; /* of the thread, counts barriers */
+    /* Taken of the thread's share, by stage; others take here too when theirs is done. */
+    _Alignas(LINE) _Atomic int64_t taken[STAGES];
 };
 
 struct threads {
@@ -37,9 +39,6 @@ struct threads {
     struct alignas_line region;
     struct alignas_line arrived; /* at the barrier */
     struct alignas_line passed;  /* barriers passed */
-    struct {
-        _Alignas(LINE) _Atomic int64_t next;
-    } pieces[STAGES];
     atomic_int sleepers;
     atomic_bool ending;
     int n, n_made, n_active;
@@ -162,28 +161,28 @@ void threads_run(struct threads *team, int n, void (*body)(void *user, int threa
     team->n_active = n < team->n ? n : team->n;
     team->body = body;
     team->user = user;
-    for (int i = 0; i < STAGES; i++) {
-        atomic_store_explicit(&team->pieces[i].next, 0, memory_order_relaxed);
+    for (int i = 0; i < team->n_active; i++) {
+        team->workers[i].stage = 0;
+        for (int s = 0; s < STAGES; s++) {
+            atomic_store_explicit(&team->workers[i].taken[s], 0, memory_order_relaxed);
+        }
     }
-    for (int i = 0; i < team->n_active; i++) team->workers[i].stage = 0;
     if (team->n_active > 1) begin_region(team);
     body(user, 0);
     threads_barrier(team, 0);
 }
 
-/* The last to arrive lets the others pass. */
+/* The last to arrive lets the others pass. A thread clears its count of the stage after the next: that
+ * of the stage before the last, which all have left, since all arrived at the last barrier. */
 void threads_barrier(struct threads *team, int thread) {
-    uint32_t stage = team->workers[thread].stage++;
-    _Atomic int64_t *after_next = &team->pieces[(stage + 2) % STAGES].next;
+    struct worker *self = &team->workers[thread];
+    uint32_t stage = self->stage++;
     unsigned n_active = (unsigned)team->n_active; /* before arriving: the next region may change it */
-    if (n_active == 1) {
-        atomic_store_explicit(after_next, 0, memory_order_relaxed);
-        return;
-    }
+    atomic_store_explicit(&self->taken[(stage + 2) % STAGES], 0, memory_order_relaxed);
+    if (n_active == 1) return;
     unsigned passed = atomic_load_explicit(&team->passed.value, memory_order_relaxed);
     unsigned arrived = atomic_fetch_add_explicit(&team->arrived.value, 1, memory_order_acq_rel) + 1;
     if (arrived == n_active) {
-        atomic_store_explicit(after_next, 0, memory_order_relaxed);
         atomic_store_explicit(&team->arrived.value, 0, memory_order_relaxed);
         atomic_store_explicit(&team->passed.value, passed + 1, memory_order_release);
         return;
@@ -197,15 +196,29 @@ void threads_barrier(struct threads *team, int thread) {
     }
 }
 
+/* The next piece of the share of `owner`. */
+static bool take(struct threads *team, int owner, uint32_t stage, int64_t n, int64_t step,
+                 int64_t *first, int64_t *last) {
+    _Atomic int64_t *taken = &team->workers[owner].taken[stage % STAGES];
+    const int64_t begin = n * owner / team->n_active, size = n * (owner + 1) / team->n_active - begin;
+    int64_t at = atomic_load_explicit(taken, memory_order_relaxed);
+    if (at >= size) return false; /* without a write to a line that others read */
+    if (team->n_active == 1) {
+        atomic_store_explicit(taken, at + step, memory_order_relaxed);
+    } else {
+        at = atomic_fetch_add_explicit(taken, step, memory_order_relaxed);
+    }
+    if (at >= size) return false;
+    *first = begin + at;
+    *last = begin + (size - at < step ? size : at + step);
+    return true;
+}
+
 bool threads_next(struct threads *team, int thread, int64_t n, int64_t step, int64_t *first,
                   int64_t *last) {
-    _Atomic int64_t *next = &team->pieces[team->workers[thread].stage % STAGES].next;
-    int64_t at = team->n_active == 1
-                     ? atomic_load_explicit(next, memory_order_relaxed)
-                     : atomic_fetch_add_explicit(next, step, memory_order_relaxed);
-    if (team->n_active == 1) atomic_store_explicit(next, at + step, memory_order_relaxed);
-    if (at >= n) return false;
-    *first = at;
-    *last = n - at < step ? n : at + step;
-    return true;
+    const uint32_t stage = team->workers[thread].stage;
+    for (int i = 0; i < team->n_active; i++) {
+        if (take(team, (thread + i) % team->n_active, stage, n, step, first, last)) return true;
+    }
+    return false;
 }

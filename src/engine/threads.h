@@ -2,8 +2,9 @@
  * per token.
  *
  * Between regions the helpers spin for a while, then sleep. Within a region stages are separated by
- * barriers and share their work by a counter: whoever is free takes the next piece, so a thread that
- * the machine holds up costs its present piece only. Results must not depend on who does what. */
+ * barriers. Every thread has its share of a stage in one run, so that it reads memory in one stream,
+ * and takes it piece by piece; who is done takes pieces of others, so a thread that the machine holds
+ * up costs its present piece only. Results must not depend on who does what. */
 #ifndef WOOLLY_ENGINE_THREADS_H
 #define WOOLLY_ENGINE_THREADS_H
 
@@ -32,8 +33,9 @@ void threads_run(struct threads *threads, int n, void (*body)(void *user, int th
  * seen by all after. */
 void threads_barrier(struct threads *threads, int thread);
 
-/* Within a stage (from barrier to barrier), the next piece [*first, *last) of n in steps of `step`;
- * false when there is none left. Each stage starts anew after the barrier. */
+/* Within a stage (from barrier to barrier), the next piece [*first, *last) of n, at most `step` long:
+ * of the thread's own share first, then of others'. false when there is none left. All threads give
+ * the same n and step. Each stage starts anew after the barrier. */
 bool threads_next(struct threads *threads, int thread, int64_t n, int64_t step, int64_t *first,
                   int64_t *last);
 

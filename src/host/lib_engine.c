@@ -61,6 +61,8 @@ void engine_push_switches(lua_State *L, const struct engine_switches *switches) 
     engine_set_string(L, "key_type", kv_type_name(switches->key_type));
     engine_set_string(L, "value_type", kv_type_name(switches->value_type));
     engine_set_integer(L, "threads", switches->n_threads);
+    engine_set_boolean(L, "tune", switches->tune);
+    engine_set_integer(L, "lookup", switches->lookup);
 }
 
 bool engine_decode_arrays(lua_State *L, int64_t n, struct decode_arrays *out) {
@@ -357,6 +359,7 @@ int luaopen_woolly_engine(lua_State *L) {
         {"dequantize", l_dequantize},
         {"bench_dequantize", l_bench_dequantize},
         {"null_decode", l_null_decode},
+        {"decode_together", engine_l_decode_together},
         {NULL, NULL},
     };
     engine_open_model(L);

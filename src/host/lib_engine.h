@@ -1,4 +1,4 @@
-/* lib_engine.h - what the three files of the Lua module "woolly.engine" share. */
+/* lib_engine.h - what the files of the Lua module "woolly.engine" share. */
 #ifndef WOOLLY_HOST_LIB_ENGINE_H
 #define WOOLLY_HOST_LIB_ENGINE_H
 
@@ -25,10 +25,17 @@ struct context_handle { /* its Model is user value 1 */
 void engine_open_model(lua_State *L);
 void engine_open_context(lua_State *L);
 
-/* Raise when the handle is closed. */
+/* Raise when the handle is closed (a context: or in the middle of a call). */
+struct context_handle *engine_check_context(lua_State *L, int arg);
 struct model_handle *engine_check_model(lua_State *L, int arg);
 /* model:context([options]) -> Context | nil, message, code */
 int engine_l_context(lua_State *L);
+/* The options table of a decode; raises where one is wrong. */
+struct decode_options engine_read_decode_options(lua_State *L, int arg);
+/* Methods and functions of lib_engine_pass.c. */
+int engine_l_decode_together(lua_State *L);
+int engine_l_profile(lua_State *L);
+int engine_l_set_profile(lua_State *L);
 /* Called by a context's close. */
 void engine_context_closed(struct model_handle *model);
 

@@ -8,7 +8,7 @@
 #define MAX_TOKENS (1 << 24)
 #define MAX_THREADS 1024
 
-static struct context_handle *check_open(lua_State *L, int arg) {
+struct context_handle *engine_check_context(lua_State *L, int arg) {
     struct context_handle *handle = luaL_checkudata(L, arg, CONTEXT_CLASS);
     luaL_argcheck(L, handle->context != NULL, arg, "context is closed");
     luaL_argcheck(L, !handle->is_busy, arg, "context is in the middle of a call; wait for its end");
@@ -42,6 +42,8 @@ static void read_request(lua_State *L, int arg, struct context_request *request)
         OPT_STRING(context_request, key_type),
         OPT_STRING(context_request, value_type),
         OPT_INT_AS("threads", context_request, options.switches.n_threads, 1, MAX_THREADS),
+        OPT_BOOL_AS("tune", context_request, options.switches.tune),
+        OPT_INT_AS("lookup", context_request, options.switches.lookup, 0, 1000),
         OPT_END,
     };
     host_read_options(L, arg, spec, request);
@@ -122,7 +124,7 @@ struct prefill_options {
 /* context:prefill(ids [, options]) -> result | nil, message, code */
 static int l_prefill(lua_State *L) {
     static const struct opt_spec spec[] = {OPT_STRING(prefill_options, logits_file), OPT_END};
-    struct context_handle *handle = check_open(L, 1);
+    struct context_handle *handle = engine_check_context(L, 1);
     struct prefill_options options = {.logits_file = NULL};
     host_read_options(L, 3, spec, &options);
     int64_t n = 0, start_ns = 0, end_ns = 0;
@@ -148,8 +150,7 @@ static int l_prefill(lua_State *L) {
     return 1;
 }
 
-/* context:decode(options) -> result | nil, message, code */
-static int l_decode(lua_State *L) {
+struct decode_options engine_read_decode_options(lua_State *L, int arg) {
     static const struct opt_spec spec[] = {
         OPT_INT64(decode_options, n_tokens, 1, MAX_TOKENS),
         OPT_BOOL(decode_options, stop_at_end),
@@ -162,11 +163,17 @@ static int l_decode(lua_State *L) {
         OPT_UINT64_AS("seed", decode_options, sampling.seed),
         OPT_END,
     };
-    struct context_handle *handle = check_open(L, 1);
     struct decode_options options = {.n_tokens = 0, .sampling = sampling_default()};
-    luaL_checktype(L, 2, LUA_TTABLE);
-    host_read_options(L, 2, spec, &options);
-    luaL_argcheck(L, options.n_tokens > 0, 2, "option 'n_tokens' is required");
+    luaL_checktype(L, arg, LUA_TTABLE);
+    host_read_options(L, arg, spec, &options);
+    luaL_argcheck(L, options.n_tokens > 0, arg, "option 'n_tokens' is required");
+    return options;
+}
+
+/* context:decode(options) -> result | nil, message, code */
+static int l_decode(lua_State *L) {
+    struct context_handle *handle = engine_check_context(L, 1);
+    struct decode_options options = engine_read_decode_options(L, 2);
     struct decode_arrays arrays;
     if (!engine_decode_arrays(L, options.n_tokens, &arrays)) {
         return host_fail_memory(L, "tokens", (uint64_t)options.n_tokens, 12);
@@ -209,7 +216,7 @@ static int push_difference(lua_State *L, const struct logits_difference *differe
 
 /* context:compare(reference, ids) -> difference | nil, message, code */
 static int l_compare(lua_State *L) {
-    struct context_handle *handle = check_open(L, 1), *reference = check_open(L, 2);
+    struct context_handle *handle = engine_check_context(L, 1), *reference = engine_check_context(L, 2);
     luaL_argcheck(L, reference->n_vocab == handle->n_vocab, 2, "its vocabulary has another size");
     int64_t n = 0;
     int32_t *ids = check_prompt(L, 3, handle, &n);
@@ -229,7 +236,7 @@ static int l_compare(lua_State *L) {
 
 /* context:compare_file(path, ids) -> difference | nil, message, code */
 static int l_compare_file(lua_State *L) {
-    struct context_handle *handle = check_open(L, 1);
+    struct context_handle *handle = engine_check_context(L, 1);
     const char *path = luaL_checkstring(L, 2);
     int64_t n = 0;
     int32_t *ids = check_prompt(L, 3, handle, &n);
@@ -269,7 +276,7 @@ static int l_perplexity(lua_State *L) {
         OPT_FUNCTION(perplexity_options, on_progress),
         OPT_END,
     };
-    struct context_handle *handle = check_open(L, 1);
+    struct context_handle *handle = engine_check_context(L, 1);
     struct perplexity_options options = {.n_ctx = 0};
     luaL_checktype(L, 3, LUA_TTABLE);
     host_read_options(L, 3, spec, &options);
@@ -298,7 +305,7 @@ static int l_perplexity(lua_State *L) {
 
 /* context:counters() -> table */
 static int l_counters(lua_State *L) {
-    struct context_counters counters = context_counters(check_open(L, 1)->context);
+    struct context_counters counters = context_counters(engine_check_context(L, 1)->context);
 #define COUNTER(name)                                                                              \
     { #name, offsetof(struct context_counters, name) }
     static const struct {
@@ -319,6 +326,8 @@ static int l_counters(lua_State *L) {
         COUNTER(dequantized_values),
         COUNTER(minor_faults),
         COUNTER(major_faults),
+        COUNTER(guessed_tokens),
+        COUNTER(accepted_tokens),
         COUNTER(kernel_calls),
         COUNTER(scalar_fallbacks),
     };
@@ -335,13 +344,13 @@ static int l_counters(lua_State *L) {
 
 /* context:reset_counters() */
 static int l_reset_counters(lua_State *L) {
-    context_reset_counters(check_open(L, 1)->context);
+    context_reset_counters(engine_check_context(L, 1)->context);
     return 0;
 }
 
 /* context:memory() -> table */
 static int l_memory(lua_State *L) {
-    struct context_memory memory = context_memory(check_open(L, 1)->context);
+    struct context_memory memory = context_memory(engine_check_context(L, 1)->context);
     lua_createtable(L, 0, 4);
     engine_set_integer(L, "kv_bytes", (int64_t)memory.kv_bytes);
     engine_set_integer(L, "kv_used_bytes", (int64_t)memory.kv_used_bytes);
@@ -353,26 +362,26 @@ static int l_memory(lua_State *L) {
 
 /* context:switches() -> table */
 static int l_switches(lua_State *L) {
-    struct engine_switches switches = context_switches(check_open(L, 1)->context);
+    struct engine_switches switches = context_switches(engine_check_context(L, 1)->context);
     engine_push_switches(L, &switches);
     return 1;
 }
 
 /* context:n_past() -> integer */
 static int l_n_past(lua_State *L) {
-    lua_pushinteger(L, context_n_past(check_open(L, 1)->context));
+    lua_pushinteger(L, context_n_past(engine_check_context(L, 1)->context));
     return 1;
 }
 
 /* context:n_ctx() -> integer */
 static int l_n_ctx(lua_State *L) {
-    lua_pushinteger(L, context_n_ctx(check_open(L, 1)->context));
+    lua_pushinteger(L, context_n_ctx(engine_check_context(L, 1)->context));
     return 1;
 }
 
 /* context:clear() */
 static int l_clear(lua_State *L) {
-    context_clear(check_open(L, 1)->context);
+    context_clear(engine_check_context(L, 1)->context);
     return 0;
 }
 
@@ -383,6 +392,8 @@ void engine_open_context(lua_State *L) {
         {"compare", l_compare},
         {"compare_file", l_compare_file},
         {"perplexity", l_perplexity},
+        {"profile", engine_l_profile},
+        {"set_profile", engine_l_set_profile},
         {"counters", l_counters},
         {"reset_counters", l_reset_counters},
         {"memory", l_memory},

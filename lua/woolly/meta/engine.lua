@@ -43,9 +43,11 @@ function engine.synth_help() end
 ---@field repack? boolean           interleaved weights, made once per model
 ---@field huge_pages? boolean       2 MB pages for them
 ---@field threads? integer
+---@field tune? boolean             threads by what measures fastest for this model
+---@field lookup? integer           greedy decode: tokens guessed from the text so far and checked in one pass
 
 --- The switches of a preset, every field set, isa as its resolved name.
----@param name string   "p0" .. "p4"
+---@param name string   "p0" .. "p5"
 ---@return woolly.engine.Switches? switches, string? message, string? code
 function engine.preset(name) end
 
@@ -111,6 +113,19 @@ function engine.bench_dequantize(options) end
 ---@param options {n_tokens: integer}
 ---@return woolly.engine.DecodeResult
 function engine.null_decode(options) end
+
+---@class woolly.engine.DecodeTogetherResult
+---@field tokens integer[][]   of each sequence
+---@field times_ns integer[]   end of each round, in which every sequence got a token
+---@field start_ns integer
+---@field finish_reason string
+
+--- Generates n_tokens for several sequences at a time, one pass over the weights for all of them. The
+--- contexts are on one model, alike in switches and n_ctx, and each has run a prompt.
+---@param contexts woolly.engine.Context[]
+---@param options woolly.engine.DecodeOptions   stop_at_end is not looked at
+---@return woolly.engine.DecodeTogetherResult? result, string? message, string? code
+function engine.decode_together(contexts, options) end
 
 ---@class woolly.engine.Model
 local Model = {}
@@ -272,6 +287,23 @@ function Context:perplexity(ids, options) end
 --- Every field of struct context_counters (engine.h), by its name.
 ---@return table<string, integer>
 function Context:counters() end
+
+--- Notes from now on where the time of passes goes, or no longer; forgets what was noted.
+---@param on boolean
+---@return true? ok, string? message, string? code   nil without the switch fused_matmul
+function Context:set_profile(on) end
+
+---@class woolly.engine.ProfileEntry
+---@field operation string   "prepare", "qkv", "attention", "attn_output", "gate_up", "down", "output", "wait"
+---@field thread integer     from 0
+---@field ns integer
+---@field calls integer
+---@field bytes integer      of weights and of the KV cache read
+
+--- Where the time of passes went since set_profile(true), by thread, then in the order of a layer; "wait" is
+--- at the barriers between operations.
+---@return woolly.engine.ProfileEntry[]
+function Context:profile() end
 
 --- Sets the counters to 0.
 function Context:reset_counters() end
