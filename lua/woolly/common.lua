@@ -75,16 +75,14 @@ local function key_of(model, p)
   return table.concat(words, "|")
 end
 
---- A wrong answer is never timed: the preset against p0 on the model under test and on the bundled
---- ones, as a prompt and token by token, and the bundled model's published text.
+--- The preset against p0 on the bundled models, as a prompt and token by token, and the published
+--- text.
 ---@param t woolly.Check
----@param model woolly.engine.Model
 ---@param p woolly.Values
-function common.check_logits(t, model, p)
-  local key = key_of(model, p)
-  if proved[key] then return end
-  agrees(t, "model under test", model, p, { n_tokens = 4 })
+function common.check_bundled(t, p)
   local bundled = woolly.model { model = models.resolve("bundled:stories260K") }
+  local key = key_of(bundled, p)
+  if proved[key] then return end
   agrees(t, "bundled model", bundled, p, { n_tokens = 48 })
   agrees(t, "bundled model, token by token", bundled, p, { n_tokens = 48, n_batch = 1 })
   local quantised = woolly.model { model = models.resolve("bundled:stories260K.q4_0") }
@@ -95,6 +93,18 @@ function common.check_logits(t, model, p)
   local made = woolly.must(context:decode { n_tokens = #GOLDEN_TOKENS })
   t:equal("bundled model: greedy text", bundled:detokenize(made.tokens),
           bundled:detokenize(GOLDEN_TOKENS))
+  proved[key] = true
+end
+
+--- A wrong answer is never timed: the preset against p0 on the bundled models and that under test.
+---@param t woolly.Check
+---@param model woolly.engine.Model
+---@param p woolly.Values
+function common.check_logits(t, model, p)
+  common.check_bundled(t, p)
+  local key = key_of(model, p)
+  if proved[key] then return end
+  agrees(t, "model under test", model, p, { n_tokens = 4 })
   proved[key] = true
 end
 
@@ -144,6 +154,40 @@ function common.outside_view(about, runs)
                                          max_tokens = p.n_tokens, seed = p.seed })
     end,
   }
+end
+
+--- Prompt tokens per second of the story's first n ids, into an empty KV cache.
+---@param context woolly.engine.Context
+---@param model woolly.engine.Model
+---@param n_tokens integer
+---@return number tokens_per_second
+function common.prefill_rate(context, model, n_tokens)
+  context:clear()
+  local result = woolly.must(context:prefill(common.prompt(model, n_tokens)))
+  return n_tokens / (result.end_ns - result.start_ns) * 1e9
+end
+
+--- The list forwards in odd rounds, backwards in even ones (ABBA): slow drift hits all alike.
+---@generic T
+---@param round integer
+---@param list T[]
+---@return T[]
+function common.in_turn(round, list)
+  if round % 2 == 1 then return list end
+  local reversed = {}
+  for i = #list, 1, -1 do reversed[#reversed + 1] = list[i] end
+  return reversed
+end
+
+--- The preset in front of one, or nil.
+---@param preset string
+---@return string?
+function common.preset_before(preset)
+  local last
+  for _, name in ipairs(engine.presets()) do
+    if name == preset then return last end
+    last = name
+  end
 end
 
 --- Heap bytes alive in C, exactly: what the allocator seam counts less what the Lua state holds.

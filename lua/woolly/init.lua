@@ -12,7 +12,7 @@ local SCENARIO_KEYS <const> = {
 }
 local PHASE_KEYS <const> = { about = "string", help = "string", title = "string", gate = "string",
                              tests = "table", model = "model", preset = "string",
-                             params = "table" }
+                             params = "table", missing = "table" }
 local TOOL_KEYS <const> = { about = "string", help = "string", params = "table",
                             arguments = "string", model = "boolean", run = "function" }
 

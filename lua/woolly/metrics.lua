@@ -42,10 +42,19 @@ define("load_ms", "ms", "lower", "run",
 define("improvement_factor", "x", "higher", "run",
   "tokens_per_second / that of a fresh p0 run of the same model on the same machine, one ratio "
   .. "per interleaved repetition")
+define("prefill_improvement_factor", "x", "higher", "run",
+  "prefill_tokens_per_second / that of the same p0 run, one ratio per interleaved repetition")
+define("phase_improvement_factor", "x", "higher", "run",
+  "tokens_per_second / that of the preset before, one ratio per interleaved repetition")
+define("phase_prefill_factor", "x", "higher", "run",
+  "prefill_tokens_per_second / that of the preset before, likewise")
 define("reference_tokens_per_second", "tokens/s", "higher", "run",
   "tokens_per_second of the p0 runs behind improvement_factor")
 define("harness_ns_per_token", "ns", "lower", "run",
   "wall time per token of a whole measured decode with an engine that does nothing")
+define("ready_ms", "ms", "lower", "run",
+  "time from the file (in the page cache) to a context that can run: loaded, repacked where that "
+  .. "is on, KV cache allocated; once")
 -- Memory
 define("memory_usage_mb", "MB", "lower", "run",
   "peak resident memory of the process (VmHWM, reset before the run)", EXACT)
@@ -63,6 +72,12 @@ define("leak_slope_bytes_per_second", "bytes/s", "lower", "run",
   "Theil-Sen slope of live bytes after warm-up", SIGNED)
 define("kv_cache_memory_mb", "MB", "lower", "run",
   "allocated bytes of the KV cache at the stated n_ctx", EXACT)
+define("kv_cache_reduction_factor", "x", "higher", "run",
+  "bytes of an F32 KV cache / those of this one, at the same n_ctx", EXACT)
+define("deep_tokens_per_second", "tokens/s", "higher", "run",
+  "decode rate behind the deepest context asked for")
+define("deep_decode_share", "", "higher", "run",
+  "deep_tokens_per_second / the rate from an empty context, rounds in turns")
 -- Weight cache
 define("cache_hit_ratio", "", "higher", "run",
   "weight-cache hits / look-ups, by access", EXACT)
@@ -85,16 +100,37 @@ define("cache_miss_ratio", "", "lower", "run", "last-level misses / references f
 -- Matrix products, attention, bandwidth
 define("gemm_efficiency", "", "higher", "run",
   "achieved rate / the lower of the measured arithmetic and bandwidth roof for the shape")
+define("gemm_gop_per_second", "GOP/s", "higher", "run",
+  "2 x rows x columns x tokens / time over the matrices of all layers, prompt's products")
+define("gemm_speedup", "x", "higher", "run",
+  "time of the generic loop (scalar, token by token, one thread) / time, prompt's products")
+define("gemm_generic_efficiency", "", "higher", "run",
+  "gemm_efficiency of the generic loop: what it reaches of the same roof")
+define("gemv_efficiency", "", "higher", "run",
+  "as gemm_efficiency, for one token, weights from as much memory as decode reads")
+define("gemv_gb_per_second", "GB/s", "higher", "run",
+  "weight bytes read per second over all matrices, one token")
+define("gemv_speedup", "x", "higher", "run", "as gemm_speedup, for one token")
 define("attention_speedup", "x", "higher", "run",
-  "naive attention time / fused attention time, same inputs, same threads")
+  "naive attention time / fused attention time, same inputs, same threads; the worse of decode and "
+  .. "prompt at contexts from 512 tokens up")
+define("attention_decode_speedup", "x", "higher", "run",
+  "the same for one token at the longest context")
+define("attention_prefill_speedup", "x", "higher", "run",
+  "the same for a prompt's block at the longest context")
 define("bytes_per_token", "bytes", "lower", "run",
   "weight and KV bytes read per decoded token, counted by the engine", EXACT)
 define("memory_bandwidth_reduction", "", "higher", "run",
   "1 - bytes per decoded token / those of preset p2, at the stated context depth",
   { any_sign = true })
+define("decode_gb_per_second", "GB/s", "higher", "run",
+  "bytes_per_token x decode rate, at the stated context depth")
 -- Scaling
 define("multi_thread_efficiency", "", "higher", "run", "S(T)/T with S(T) = tps(T)/tps(1)")
 define("threading_efficiency", "x", "higher", "run", "S(T) = tps(T)/tps(1), a speed-up")
+define("prefill_threading_efficiency", "x", "higher", "run", "S(T) of the prompt's rate")
+define("tiny_threading_efficiency", "x", "higher", "run",
+  "S(T) of decoding the bundled model of 260 thousand parameters: threads must not cost it")
 define("batch_processing_speedup", "x", "higher", "run",
   "total decode rate at batch B / at batch 1")
 -- Quality
@@ -104,6 +140,10 @@ define("numerical_stability", "", "higher", "run",
   "1 - largest relative logit error against the F32 path, capped at 1; NaN or infinity is 0", EXACT)
 define("kld_mean", "nats", "lower", "run",
   "mean KL divergence from the reference path's token distribution", EXACT)
+define("kv_kld_mean", "nats", "lower", "run",
+  "mean KL divergence from the same preset with an F32 KV cache", EXACT)
+define("kv_accuracy_score", "", "higher", "run",
+  "share of positions with the same most likely token as with an F32 KV cache", EXACT)
 define("perplexity", "", "lower", "run",
   "exp of the mean negative log likelihood, second half of each chunk scored", EXACT)
 -- Other engines, service

@@ -181,6 +181,9 @@ function plan.make(unit, name, path, words)
     failure.raise(string.format("unexpected word '%s'. Options begin with --; %s.lua --help "
                                 .. "lists them", positional[1], name))
   end
+  -- The gate of a phase judges that phase's preset unless another is named.
+  local phase = (values.gate or ""):match("^phase(%d)$")
+  if phase and not given.preset then values.preset = "p" .. phase end
   check_target(tests, values)
   local switches = options.switches(values.switches)
   local made = {

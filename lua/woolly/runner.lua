@@ -9,6 +9,7 @@ local progress = require "woolly.progress"
 local recorder = require "woolly.recorder"
 local report   = require "woolly.report.json"
 local session  = require "woolly.session"
+local suggest  = require "woolly.suggest"
 local text     = require "woolly.report.text"
 
 local runner = {}
@@ -102,6 +103,9 @@ end
 
 local function run_tests(plan, run)
   for _, test in ipairs(plan.tests) do run_test(plan, run, test) end
+  for _, metric in ipairs(suggest.keys(plan.unit.missing or {})) do
+    run.recorder:missing(metric, plan.unit.missing[metric])
+  end
   local model = session.main_model()
   if model and not model:unchanged() then
     failure.raise(string.format("model: %s: the file changed while it was measured. Run again",

@@ -7,6 +7,17 @@ local session = { models = {}, order = {} }
 
 local TARGETS <const> = { "native", "null" }
 
+local FIRST_MAPPED <const> = 3 -- presets from p3 on map the file instead of reading it
+
+--- Does this preset, with these switches, map the model's file?
+---@param p woolly.Values
+---@return boolean
+function session.maps(p)
+  local switch = (p.switches or {}).mmap
+  if switch ~= nil then return switch end
+  return (tonumber((p.preset or ""):match("^p(%d+)$")) or 0) >= FIRST_MAPPED
+end
+
 --- Loads a model once per path and way of loading; the session closes it.
 ---@param p woolly.Values
 ---@param load_options? woolly.engine.LoadOptions
@@ -14,7 +25,7 @@ local TARGETS <const> = { "native", "null" }
 function session.model(p, load_options)
   local engine, clock = require "woolly.engine", require "woolly.clock"
   local mmap = (load_options or {}).mmap
-  if mmap == nil then mmap = (p.switches or {}).mmap or false end
+  if mmap == nil then mmap = session.maps(p) end
   local key = p.model .. "|" .. tostring(mmap)
   local entry = session.models[key]
   if not entry then

@@ -50,6 +50,7 @@ function woolly.scenario(scenario) end
 ---@field model? string
 ---@field preset? string
 ---@field params? table<string, woolly.Param>   given to every test that has a param of that name
+---@field missing? table<string, string>        metrics of the gate that no test measures, and why
 
 --- Declares a phase: all tests' samples together are judged by one gate.
 ---@param phase woolly.Phase

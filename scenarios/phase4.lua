@@ -1,0 +1,12 @@
+local woolly = require "woolly"
+
+return woolly.phase {
+  about = "Phase 4 of the plan: threads and instruction sets",
+  title = "Phase 4: Architecture",
+  gate = "phase4",
+  preset = "p4",
+  tests = { "parallel_performance", "memory_allocation", "inference_speed" },
+  missing = {
+    ole_integration_ready = "needs the HTTP server, which this version does not have",
+  },
+}
