@@ -29,7 +29,7 @@ local function open_all(state, model, p, n_ctx)
   for _, one in ipairs(list) do
     if one.fits then
       one.context = woolly.context(model, p, { key_type = one.key_type, n_ctx = n_ctx,
-                                               value_type = one.value_type })
+                                               value_type = one.value_type, lookup = 0 })
       one.bytes = one.context:memory().kv_bytes / n_ctx
       state[#state + 1] = one.context -- closed with the state
     end

@@ -1,5 +1,4 @@
 local common = require "woolly.common"
-local counters = require "woolly.counters"
 local woolly = require "woolly"
 
 return woolly.scenario {
@@ -18,7 +17,6 @@ return woolly.scenario {
   end,
   check = function(t, state, p) common.check_logits(t, state.model, p) end,
   measure = function(m, state, p)
-    local resets, why_not = counters.reset_peak()
     local before = common.live_bytes()
     do -- a whole life: everything that a context and its tokens asked for is given back
       local context <close> = woolly.context(state.model, p, { n_ctx = p.n_prompt + p.n_tokens })
@@ -34,10 +32,6 @@ return woolly.scenario {
     end
     local after = common.live_bytes()
     m:record("leak_bytes_per_token", (after - before) / p.n_tokens)
-    if resets then
-      m:record("memory_usage_mb", counters.read().peak_rss_bytes / 1e6)
-    else
-      m:missing("memory_usage_mb", why_not)
-    end
   end,
+  finish = function(m, _, p) common.record_peak(m, p) end,
 }

@@ -6,14 +6,15 @@ local work = require "woolly.work"
 local ROUND_TOKENS <const> = 6
 local DEPTHS <const> = { 512, 2048, 8192 } -- of the predictions
 
--- Tokens of all repetitions, three times as many while a limit is undecided.
+-- Tokens of all repetitions, two windows each, three times as many while a limit is undecided.
 local function room_of(p)
-  return (3 * p.n_runs + p.warmup) * ROUND_TOKENS
+  return (6 * p.n_runs + 2 * p.warmup + 1) * ROUND_TOKENS
 end
 
 --- A context filled up to the depth.
 local function fill(model, p, depth, options)
   options.n_ctx = depth + room_of(p)
+  options.lookup = 0 -- one token a pass
   local context = options.preset and woolly.must(model:context(options))
     or woolly.context(model, p, options)
   woolly.must(context:prefill(common.prompt(model, depth)))
@@ -55,12 +56,36 @@ local function add_predictions(state, p)
   end
 end
 
+--- Where the time of a token goes, and the bytes, from the engine's profile.
+local function add_operations(state)
+  local context = state.tested
+  if not context:set_profile(true) then return end
+  woolly.must(context:decode { n_tokens = ROUND_TOKENS })
+  local order, by, all_ns = {}, {}, 0
+  for _, entry in ipairs(context:profile()) do
+    if not by[entry.operation] then
+      by[entry.operation] = { ns = 0, bytes = 0 }
+      order[#order + 1] = entry.operation
+    end
+    local sum = by[entry.operation]
+    sum.ns, sum.bytes, all_ns = sum.ns + entry.ns, sum.bytes + entry.bytes, all_ns + entry.ns
+  end
+  context:set_profile(false)
+  for _, name in ipairs(order) do
+    local sum, threads = by[name], context:switches().threads
+    state.rows[#state.rows + 1] = string.format(
+      "%-12s %5.1f %% of the time  %8.2f MB a token  %6.1f GB/s", name, 100 * sum.ns / all_ns,
+      sum.bytes / ROUND_TOKENS / 1e6, sum.bytes / (sum.ns / threads))
+  end
+end
+
 return woolly.scenario {
   about = "Bytes that a decoded token reads, achieved bandwidth and its roof, against preset p2",
   gate = "phase3",
   preset = "p3",
   needs = "native",
-  metrics = { "bytes_per_token", "memory_bandwidth_reduction", "decode_gb_per_second" },
+  metrics = { "bytes_per_token", "memory_bandwidth_reduction", "decode_gb_per_second",
+              "profile_overhead" },
   params = {
     profile = { default = "detailed", choices = { "detailed" }, help = "what is shown" },
     depth = { default = 2048, help = "tokens in the KV cache; the figures are for that depth" },
@@ -88,6 +113,13 @@ return woolly.scenario {
     m:record("bytes_per_token", bytes)
     m:record("memory_bandwidth_reduction", 1 - bytes / before)
     m:record("decode_gb_per_second", bytes * found.tested.rate / 1e9)
+    if state.tested:set_profile(true) then
+      m:record("profile_overhead", found.tested.rate / window(state.tested).rate - 1)
+      state.tested:set_profile(false)
+      window(state.reference) -- both stay at the same depth
+    else
+      m:missing("profile_overhead", "this preset has no profile: it needs fused_matmul")
+    end
     state.rows = { line(p.preset .. ", depth " .. state.depth, found.tested),
                    line("p2, depth " .. state.depth, found.reference) }
   end,
@@ -99,6 +131,7 @@ return woolly.scenario {
       local most, by = work.limit(state.limits, unit)
       m:roof("decode_gb_per_second", most and most * unit.bytes / 1e9, by)
     end
+    add_operations(state)
     add_predictions(state, p)
   end,
   notes = function(state) return state.rows end,

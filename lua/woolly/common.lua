@@ -197,6 +197,41 @@ function common.live_bytes()
   return now.live_bytes - now.script_bytes
 end
 
+--- Peak memory in MB of a process that does nothing but a prompt and some tokens.
+local function measure_peak(p)
+  local words = { "/proc/self/exe", "footprint.lua", "--model", p.model, "--preset", p.preset,
+                  "--quiet", "--json", "-" }
+  local switches = {}
+  for _, name in ipairs(suggest.keys(p.switches or {})) do
+    switches[#switches + 1] = name .. "=" .. tostring(p.switches[name])
+  end
+  if #switches > 0 then
+    table.move({ "--switches", table.concat(switches, ",") }, 1, 2, #words + 1, words)
+  end
+  if p.threads then
+    table.move({ "--threads", tostring(p.threads[1]) }, 1, 2, #words + 1, words)
+  end
+  local result, message = process.run(words)
+  local found = result and result.status == 0 and json.decode(result.out, "footprint.lua")
+  if found then return found.peak_rss / 1e6 end
+  return nil, "footprint.lua failed: " .. (message or result.err):gsub("%s+$", "")
+end
+
+-- Models and switches whose peak is recorded: it is the same for all tests of a phase.
+local with_peak = {}
+
+--- Records memory_usage_mb, once a run.
+---@param m woolly.Recorder
+---@param p woolly.Values
+function common.record_peak(m, p)
+  local key = key_of(woolly.model(p), p)
+  if with_peak[key] then return end
+  with_peak[key] = true
+  local peak, why_not = measure_peak(p)
+  if not peak then return m:missing("memory_usage_mb", why_not) end
+  m:record("memory_usage_mb", peak)
+end
+
 --- What a tool found: JSON to p.json ("-" is standard output, then alone), else the text.
 ---@param p woolly.Values
 ---@param document table

@@ -57,7 +57,8 @@ define("ready_ms", "ms", "lower", "run",
   .. "is on, KV cache allocated; once")
 -- Memory
 define("memory_usage_mb", "MB", "lower", "run",
-  "peak resident memory of the process (VmHWM, reset before the run)", EXACT)
+  "peak resident memory (VmHWM) of a fresh process that loads the model, runs a prompt and decodes",
+  EXACT)
 define("live_heap_mb", "MB", "lower", "run", "heap bytes alive behind the allocator seam", EXACT)
 define("hot_path_allocations", "", "lower", "run",
   "heap allocations per decoded token, counted in the allocator seam", EXACT)
@@ -125,6 +126,8 @@ define("memory_bandwidth_reduction", "", "higher", "run",
   { any_sign = true })
 define("decode_gb_per_second", "GB/s", "higher", "run",
   "bytes_per_token x decode rate, at the stated context depth")
+define("profile_overhead", "", "lower", "run",
+  "decode rate without / with the profile, less 1, rounds in turns", SIGNED)
 -- Scaling
 define("multi_thread_efficiency", "", "higher", "run", "S(T)/T with S(T) = tps(T)/tps(1)")
 define("threading_efficiency", "x", "higher", "run", "S(T) = tps(T)/tps(1), a speed-up")
@@ -133,6 +136,15 @@ define("tiny_threading_efficiency", "x", "higher", "run",
   "S(T) of decoding the bundled model of 260 thousand parameters: threads must not cost it")
 define("batch_processing_speedup", "x", "higher", "run",
   "total decode rate at batch B / at batch 1")
+define("lookup_speedup", "x", "higher", "run",
+  "decode rate with guesses from the text so far / without, same text, rounds in turns; a model of "
+  .. "random weights says little here")
+define("text_lookup_speedup", "x", "higher", "run",
+  "the same for the bundled model, which tells stories")
+define("lookup_accepted_ratio", "", "higher", "run",
+  "guesses of the bundled model that were its greedy choice / all guesses", EXACT)
+define("plain_tokens_per_second", "tokens/s", "higher", "run",
+  "tokens_per_second without guesses: one token a pass over the weights")
 -- Quality
 define("output_accuracy_score", "", "higher", "run",
   "share of positions whose most likely token equals that of the F32 reference path", EXACT)

@@ -8,7 +8,7 @@ local CACHE <const> = { "weight_cache", "weight_cache_mb" }
 local ORDER <const> = {
   { "simd", "isa" }, { "pool" }, CACHE, { "fused_matmul" },
   { "fused_attention" }, { "repack" }, { "huge_pages" }, { "key_type", "value_type" },
-  { "threads" },
+  { "threads" }, { "tune" }, { "lookup" },
 }
 
 ---@class woolly.Step
