@@ -10,7 +10,7 @@ static bool side_bytes(const struct kv_cache *c, size_t row, uint64_t *out) {
     uint64_t bytes = row;
     bool fits = size_mul(bytes, (uint64_t)c->n_layer, &bytes) &&
                 size_mul(bytes, (uint64_t)c->n_head_kv, &bytes) &&
-                size_mul(bytes, (uint64_t)c->n_ctx, &bytes) && bytes <= INT64_MAX / 2;
+                size_mul(bytes, (uint64_t)c->n_positions, &bytes) && bytes <= INT64_MAX / 2;
     *out = bytes;
     return fits;
 }
@@ -21,7 +21,7 @@ static bool row_bytes(enum kv_type type, int64_t head_dim, const char *what, siz
     if (*out > 0) return true;
     return err_set(err, ERR_INPUT,
                    "context: %s of type %s need heads of a multiple of 32 values, this model has %lld. "
-                   "Use f16 or f32.",
+                   "Use q8_0, f16 or f32.",
                    what, kv_type_name(type), (long long)head_dim);
 }
 
@@ -29,7 +29,7 @@ bool kv_cache_init(struct kv_cache *cache, const struct kv_shape *shape,
                    const struct attention_kernels *kernels, bool touch, struct err *err) {
     *cache = (struct kv_cache){
         .n_layer = shape->n_layer, .n_head_kv = shape->n_head_kv, .head_dim = shape->head_dim,
-        .n_ctx = shape->n_ctx, .key_type = shape->key_type, .value_type = shape->value_type,
+        .n_positions = (shape->n_ctx + KV_TILE - 1) / KV_TILE * KV_TILE, .key_type = shape->key_type, .value_type = shape->value_type,
         .kernels = kernels};
     if (!row_bytes(shape->key_type, shape->head_dim, "keys", &cache->key_row, err) ||
         !row_bytes(shape->value_type, shape->head_dim, "values", &cache->value_row, err)) {
@@ -66,23 +66,24 @@ void kv_cache_free(struct kv_cache *cache) {
     *cache = (struct kv_cache){0};
 }
 
-/* Rows in front of position 0 of a head. */
+/* Positions in front of those of a head. */
 static size_t rows_before(const struct kv_cache *c, int64_t layer, int64_t head) {
-    return (size_t)((layer * c->n_head_kv + head) * c->n_ctx);
+    return (size_t)((layer * c->n_head_kv + head) * c->n_positions);
 }
 
 void kv_cache_store_head(struct kv_cache *c, int64_t layer, int64_t head, int64_t position,
                          const float *k, const float *v) {
-    const size_t row = rows_before(c, layer, head) + (size_t)position;
+    uint8_t *keys = c->keys + rows_before(c, layer, head) * c->key_row;
+    uint8_t *values = c->values + rows_before(c, layer, head) * c->value_row;
     if (c->key_type == KV_F32) {
-        memcpy(c->keys + row * c->key_row, k, c->key_row);
+        memcpy(keys + (size_t)position * c->key_row, k, c->key_row);
     } else {
-        c->kernels->store[c->key_type](c->keys + row * c->key_row, k, c->head_dim);
+        c->kernels->store_key[c->key_type](keys, position, k, c->head_dim);
     }
     if (c->value_type == KV_F32) {
-        memcpy(c->values + row * c->value_row, v, c->value_row);
+        memcpy(values + (size_t)position * c->value_row, v, c->value_row);
     } else {
-        c->kernels->store[c->value_type](c->values + row * c->value_row, v, c->head_dim);
+        c->kernels->store_value[c->value_type](values, position, v, c->head_dim);
     }
 }
 

@@ -1,7 +1,7 @@
 /* kv_cache.h - keys and values of the tokens so far, each in a type of its own.
  *
- * Both lie as [layer][kv head][position][row]: attention of one head walks one contiguous run. A row
- * is one position's vector of one head; kernels/attention.h says what is in it. */
+ * Both lie as [layer][kv head][position]: attention of one head walks one contiguous run. What a position
+ * holds, and how positions lie in the run, is the attention kernels' (kernels/attention.h). */
 #ifndef WOOLLY_ENGINE_KV_CACHE_H
 #define WOOLLY_ENGINE_KV_CACHE_H
 
@@ -17,9 +17,10 @@ struct kv_shape {
 };
 
 struct kv_cache {
-    int64_t n_layer, n_head_kv, head_dim, n_ctx;
+    int64_t n_layer, n_head_kv, head_dim;
+    int64_t n_positions; /* n_ctx, rounded up to whole tiles */
     enum kv_type key_type, value_type;
-    size_t key_row, value_row; /* bytes */
+    size_t key_row, value_row; /* bytes of a position */
     const struct attention_kernels *kernels;
     uint8_t *keys, *values;
 };
@@ -36,7 +37,7 @@ void kv_cache_store(struct kv_cache *cache, int64_t layer, int64_t position, con
 /* The same for one head: k and v [head_dim]. Any thread, on its own heads and positions. */
 void kv_cache_store_head(struct kv_cache *cache, int64_t layer, int64_t head, int64_t position,
                          const float *k, const float *v);
-/* First position's row of one head; the others follow key_row, value_row bytes apart. */
+/* Where the run of one head begins. */
 const uint8_t *kv_cache_key_rows(const struct kv_cache *cache, int64_t layer, int64_t head);
 const uint8_t *kv_cache_value_rows(const struct kv_cache *cache, int64_t layer, int64_t head);
 /* The same of F32 rows, head_dim apart. */

@@ -17,7 +17,7 @@ size_t kv_row_bytes(enum kv_type type, int64_t n) {
     case KV_F16:
         return values * 2;
     case KV_Q8_0:
-        return n % KV_BLOCK == 0 ? values + values / KV_BLOCK * 2 : 0;
+        return values + (values + KV_BLOCK - 1) / KV_BLOCK * 2;
     case KV_Q4_0:
         return n % KV_BLOCK == 0 ? values / 2 + values / KV_BLOCK * 2 : 0;
     default:
@@ -40,8 +40,9 @@ bool kv_type_from_name(const char *name, enum kv_type *type) {
 
 size_t attention_scratch_bytes(int64_t n_tokens, int64_t group, int64_t head_dim) {
     size_t block = (size_t)head_dim * KV_POSITIONS; /* keys, values, keys turned */
-    size_t scores = (size_t)(n_tokens * group) * KV_POSITIONS;
-    return (3 * block + scores) * sizeof(float);
+    size_t scores = (size_t)KV_QUERIES * KV_POSITIONS;
+    size_t queries = (size_t)(n_tokens * group) * (size_t)(2 * head_dim); /* as integers */
+    return (3 * block + scores) * sizeof(float) + queries;
 }
 
 void attention_merge(float *out, int64_t out_stride, const struct attention_part *parts, int n_parts,
@@ -67,7 +68,11 @@ void attention_merge(float *out, int64_t out_stride, const struct attention_part
 const struct attention_kernels *attention_kernels_get(enum isa isa) {
     if (kernels_get(isa) == NULL) return &attention_kernels_scalar;
 #if defined(__x86_64__)
-    if (isa >= ISA_AVX512 && kernels_get(ISA_AVX512) != NULL) return &attention_kernels_avx512;
+    if (isa >= ISA_AVX512 && kernels_get(ISA_AVX512) != NULL) {
+        __builtin_cpu_init();
+        return __builtin_cpu_supports("avx512vnni") ? &attention_kernels_avx512vnni
+                                                    : &attention_kernels_avx512;
+    }
     if (isa >= ISA_AVX2 && kernels_get(ISA_AVX2) != NULL) return &attention_kernels_avx2;
 #elif defined(__aarch64__)
     if (isa >= ISA_NEON) return &attention_kernels_neon;

@@ -1,9 +1,10 @@
 /* attention.h - attention over a KV cache whose keys and values may be smaller than F32.
  *
  * Online softmax: one pass over keys and values in blocks of positions; all queries that share a KV
- * head go together, so a block is read and decoded once. A row is one position's vector of one head:
+ * head go together, so a block is read and decoded once. How positions lie is the kernels' own: rows one
+ * behind the other, or tiles of KV_TILE positions. What a position holds, and its bytes:
  *   f32   float v[n]                 f16   half v[n]
- *   q8_0  int8 q[n], half d[n / 32]: value j is q[j] * d[j / 32], d = largest |x| / 127
+ *   q8_0  int8 q[n], half d[n / 32 or one more]: value j is q[j] * d[j / 32], d = largest |x| / 127
  *   q4_0  bytes [n / 32][16], half d[n / 32]: as GGUF's Q4_0, values j and j + 16 of a block in one byte
  */
 #ifndef WOOLLY_ENGINE_ATTENTION_H
@@ -15,9 +16,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Positions of a head are laid out in multiples of this. */
+enum { KV_TILE = 16 };
+
 enum kv_type { KV_F32, KV_F16, KV_Q8_0, KV_Q4_0, KV_TYPE_COUNT };
 
-/* Bytes of a row of n values; 0 when the type does not allow n (the quantised ones need n % 32 == 0). */
+/* Bytes of a position of n values; 0 when the type does not allow n (q4_0 needs n % 32 == 0). */
 size_t kv_row_bytes(enum kv_type type, int64_t n);
 const char *kv_type_name(enum kv_type type); /* "f32", "f16", "q8_0", "q4_0" */
 bool kv_type_from_name(const char *name, enum kv_type *type);
@@ -27,9 +31,9 @@ struct attention_task {
     const float *q; /* of token t, member g: q + t * q_stride + g * head_dim; not scaled */
     int64_t q_stride, n_tokens, group, head_dim;
     int64_t n_past; /* token t sees positions 0 .. n_past + t */
-    int64_t first, last;
-    const void *keys, *values; /* the row of position 0; the others key_row, value_row bytes apart */
-    size_t key_row, value_row;
+    int64_t first, last; /* first: a multiple of 64 */
+    const void *keys, *values; /* of the head's position 0, 64-byte aligned */
+    size_t key_row, value_row; /* kv_row_bytes of their types */
     enum kv_type key_type, value_type;
     float scale;
 };
@@ -41,8 +45,9 @@ struct attention_part {
 };
 
 struct attention_kernels {
-    /* Writes one row of n values. */
-    void (*store[KV_TYPE_COUNT])(void *row, const float *x, int64_t n);
+    /* Writes one position's n values; base is that of the head's position 0. F32 is always rows. */
+    void (*store_key[KV_TYPE_COUNT])(void *base, int64_t position, const float *x, int64_t n);
+    void (*store_value[KV_TYPE_COUNT])(void *base, int64_t position, const float *x, int64_t n);
     /* scratch: attention_scratch_bytes, 64-byte aligned. Allocates nothing; any thread. Repeats are
      * bit-identical. NaN in keys or values comes out. */
     void (*attend)(const struct attention_task *task, struct attention_part part, void *scratch);

@@ -1,157 +1,58 @@
-/* attention_simd.h - attention in the registers of the including file, included once per ISA. */
-#include "engine/kernels/attention_tables.h"
+/* attention_simd.h - attention in the registers of the including file, included once per ISA after its
+ * vf_*.h. A file with layouts of its own (attention_tiles_*.h) includes them before and defines
+ * ATTENTION_TILES. */
 #include "engine/kernels/vf_exp.h"
 
-#include <math.h>
-#include <string.h>
+#include "engine/kernels/attention_rows.h"
 
-/* ---- rows ---- */
+enum {
+    QUERIES = KV_QUERIES,
+    AHEAD = LANES == 16 ? 4 : LANES == 1 ? 1 : 2, /* registers of positions (scores) or of values */
+};
 
-static void store_f32(void *row, const float *x, int64_t n) {
-    memcpy(row, x, (size_t)n * sizeof *x);
-}
-
-static void store_f16(void *row, const float *x, int64_t n) {
-    uint8_t *to = row;
-    for (int64_t i = 0; i < n; i++) {
-        uint16_t bits = f16_from_f32(x[i]);
-        memcpy(to + 2 * i, &bits, sizeof bits);
-    }
-}
-
-/* Largest |x| of a block; NaN when there is one. */
-static float largest_of(const float *x) {
-    float largest = 0;
-    for (int i = 0; i < KV_BLOCK; i++) {
-        float size = fabsf(x[i]);
-        largest = size > largest || size != size ? size : largest;
-        if (largest != largest) return largest;
-    }
-    return largest;
-}
-
-static void store_q8_0(void *row, const float *x, int64_t n) {
-    int8_t *q = row;
-    uint8_t *scales = (uint8_t *)row + n;
-    for (int64_t b = 0; b < n / KV_BLOCK; b++) {
-        const float largest = largest_of(x + b * KV_BLOCK), inverse = largest > 0 ? 127 / largest : 0;
-        const uint16_t bits = f16_from_f32(largest / 127);
-        memcpy(scales + 2 * b, &bits, sizeof bits);
-        for (int i = 0; i < KV_BLOCK; i++) {
-            q[b * KV_BLOCK + i] = (int8_t)lrintf(x[b * KV_BLOCK + i] * inverse);
-        }
-    }
-}
-
-static void store_q4_0(void *row, const float *x, int64_t n) {
-    uint8_t *q = row, *scales = (uint8_t *)row + n / 2;
-    for (int64_t b = 0; b < n / KV_BLOCK; b++, x += KV_BLOCK, q += KV_BLOCK / 2) {
-        const float largest = largest_of(x);
-        float signed_largest = largest;
-        for (int i = 0; i < KV_BLOCK; i++) {
-            if (fabsf(x[i]) == largest) signed_largest = x[i];
-        }
-        const float d = signed_largest / -8, inverse = largest > 0 ? 1 / d : 0;
-        const uint16_t bits = f16_from_f32(d);
-        memcpy(scales + 2 * b, &bits, sizeof bits);
-        for (int i = 0; i < KV_BLOCK / 2; i++) {
-            int low = (int)(x[i] * inverse + 8.5f), high = (int)(x[i + 16] * inverse + 8.5f);
-            q[i] = (uint8_t)((low > 15 ? 15 : low) | (high > 15 ? 15 : high) << 4);
-        }
-    }
-}
-
-INLINE float scale_at(const uint8_t *scales, int64_t b) {
-    uint16_t bits;
-    memcpy(&bits, scales + 2 * b, sizeof bits);
-    return f32_from_f16(bits);
-}
-
-static void load_f16(float *to, const uint8_t *row, int64_t n) {
-    int64_t i = 0;
-#ifndef VF_NO_BYTES
-    for (; i + LANES <= n; i += LANES) vf_store(to + i, vf_load_half(row + 2 * i));
-#endif
-    for (; i < n; i++) to[i] = scale_at(row, i);
-}
-
-static void load_q8_0(float *to, const uint8_t *row, int64_t n) {
-    const uint8_t *scales = row + n;
-    for (int64_t b = 0; b < n / KV_BLOCK; b++, to += KV_BLOCK, row += KV_BLOCK) {
-        const float d = scale_at(scales, b);
-#ifndef VF_NO_BYTES
-        for (int part = 0; part < KV_BLOCK; part += 16) {
-            for (int i = 0; i < 16 / LANES; i++) {
-                vf_store(to + part + i * LANES,
-                         vf_mul(vf_from_i8(vb_load(row + part), i), vf_set1(d)));
-            }
-        }
-#else
-        for (int i = 0; i < KV_BLOCK; i++) to[i] = (float)(int8_t)row[i] * d;
-#endif
-    }
-}
-
-static void load_q4_0(float *to, const uint8_t *row, int64_t n) {
-    const uint8_t *scales = row + n / 2;
-    for (int64_t b = 0; b < n / KV_BLOCK; b++, to += KV_BLOCK, row += KV_BLOCK / 2) {
-        const float d = scale_at(scales, b);
-#ifndef VF_NO_BYTES
-        VB v = vb_load(row);
-        VB low = vb_sub(vb_and(v, vb_set1(15)), vb_set1(8));
-        VB high = vb_sub(vb_and(vb_right(v, 4), vb_set1(15)), vb_set1(8));
-        for (int i = 0; i < 16 / LANES; i++) {
-            vf_store(to + i * LANES, vf_mul(vf_from_i8(low, i), vf_set1(d)));
-            vf_store(to + 16 + i * LANES, vf_mul(vf_from_i8(high, i), vf_set1(d)));
-        }
-#else
-        for (int i = 0; i < KV_BLOCK / 2; i++) {
-            to[i] = (float)((row[i] & 15) - 8) * d;
-            to[i + 16] = (float)((row[i] >> 4) - 8) * d;
-        }
-#endif
-    }
-}
-
-/* n_rows rows as F32, where they lie when they are F32 already. */
-static const float *load_rows(float *to, const uint8_t *rows, size_t row_bytes, enum kv_type type,
-                              int64_t n_rows, int64_t n) {
-    if (type == KV_F32) return (const float *)(const void *)rows;
-    for (int64_t i = 0; i < n_rows; i++, rows += row_bytes) {
-        if (type == KV_F16) load_f16(to + i * n, rows, n);
-        if (type == KV_Q8_0) load_q8_0(to + i * n, rows, n);
-        if (type == KV_Q4_0) load_q4_0(to + i * n, rows, n);
-    }
-    return to;
-}
-
-/* ---- scores ---- */
+/* ---- scores: s [KV_POSITIONS] of each query = scale * q . keys; the caller masks what is not seen ---- */
 
 /* to [n, KV_POSITIONS]: column j is row j of keys [n_rows, n]. */
 static void turn(float *to, const float *keys, int64_t n_rows, int64_t n) {
-    for (int64_t j = 0; j < n_rows; j++) {
-        for (int64_t d = 0; d < n; d++) to[d * KV_POSITIONS + j] = keys[j * n + d];
+    int64_t j = 0;
+    for (; j + LANES <= n_rows; j += LANES) {
+        int64_t d = 0;
+        for (; d + LANES <= n; d += LANES) {
+            VF r[LANES];
+            for (int i = 0; i < LANES; i++) r[i] = vf_load(keys + (j + i) * n + d);
+            vf_transpose(r);
+            for (int i = 0; i < LANES; i++) vf_store(to + (d + i) * KV_POSITIONS + j, r[i]);
+        }
+        for (; d < n; d++) {
+            for (int i = 0; i < LANES; i++) to[d * KV_POSITIONS + j + i] = keys[(j + i) * n + d];
+        }
     }
-    for (int64_t j = n_rows; j < KV_POSITIONS; j++) {
-        for (int64_t d = 0; d < n; d++) to[d * KV_POSITIONS + j] = 0;
+    for (; j < KV_POSITIONS; j++) {
+        for (int64_t d = 0; d < n; d++) to[d * KV_POSITIONS + j] = j < n_rows ? keys[j * n + d] : 0;
     }
 }
 
-enum { AHEAD = LANES == 1 ? 1 : 4 }; /* registers of scores in flight: hides the latency of the sum */
-
-/* s [KV_POSITIONS] = scale * q . keys, from turned keys: every lane is a position. Columns from n_rows on
- * are whatever; the caller masks. */
-INLINE void scores_turned(float *s, const float *q, const float *turned, int64_t n_rows, int64_t n,
-                          float scale) {
+/* From turned keys: every lane is a position. */
+INLINE void scores_turned(float *s, const float *const *q, const int n_queries, const float *turned,
+                          int64_t n_rows, int64_t n, float scale) {
     for (int64_t j = 0; j < n_rows; j += AHEAD * LANES) {
-        VF sum[AHEAD];
-        for (int i = 0; i < AHEAD; i++) sum[i] = vf_zero();
-        for (int64_t d = 0; d < n; d++) {
-            VF x = vf_set1(q[d]);
-            const float *row = turned + d * KV_POSITIONS + j;
-            for (int i = 0; i < AHEAD; i++) sum[i] = vf_fma(x, vf_load(row + i * LANES), sum[i]);
+        VF sum[QUERIES][AHEAD];
+        for (int k = 0; k < n_queries; k++) {
+            for (int i = 0; i < AHEAD; i++) sum[k][i] = vf_zero();
         }
-        for (int i = 0; i < AHEAD; i++) vf_store(s + j + i * LANES, vf_mul(sum[i], vf_set1(scale)));
+        for (int64_t d = 0; d < n; d++) {
+            VF row[AHEAD];
+            for (int i = 0; i < AHEAD; i++) row[i] = vf_load(turned + d * KV_POSITIONS + j + i * LANES);
+            for (int k = 0; k < n_queries; k++) {
+                VF x = vf_set1(q[k][d]);
+                for (int i = 0; i < AHEAD; i++) sum[k][i] = vf_fma(x, row[i], sum[k][i]);
+            }
+        }
+        for (int k = 0; k < n_queries; k++) {
+            for (int i = 0; i < AHEAD; i++) {
+                vf_store(s + k * KV_POSITIONS + j + i * LANES, vf_mul(sum[k][i], vf_set1(scale)));
+            }
+        }
     }
 }
 
@@ -191,87 +92,154 @@ INLINE float weigh(float *s, int64_t seen, float max, float *sum, float *share) 
     return largest;
 }
 
-enum { HELD = LANES == 1 ? 4 : 8 }; /* registers of the result held while positions pass */
-
-/* acc [n] = share * acc + sum over j of p[j] * values[j]. */
-INLINE void add_values(float *acc, const float *p, const float *values, int64_t seen, int64_t n,
-                       float share) {
+/* Per query: acc [n] = share * acc + sum over j of p[j] * values[j]. */
+INLINE void add_values(float *const *acc, const float *p, const float *share, const int n_queries,
+                       const float *values, int64_t seen, int64_t n) {
     int64_t d = 0;
-    for (; d + HELD * LANES <= n; d += HELD * LANES) {
-        VF sum[HELD];
-        for (int i = 0; i < HELD; i++) sum[i] = vf_mul(vf_load(acc + d + i * LANES), vf_set1(share));
+    for (; d + AHEAD * LANES <= n; d += AHEAD * LANES) {
+        VF sum[QUERIES][AHEAD];
+        for (int k = 0; k < n_queries; k++) {
+            for (int i = 0; i < AHEAD; i++) {
+                sum[k][i] = vf_mul(vf_load(acc[k] + d + i * LANES), vf_set1(share[k]));
+            }
+        }
         for (int64_t j = 0; j < seen; j++) {
-            VF weight = vf_set1(p[j]);
-            const float *row = values + j * n + d;
-            for (int i = 0; i < HELD; i++) sum[i] = vf_fma(weight, vf_load(row + i * LANES), sum[i]);
+            VF row[AHEAD];
+            for (int i = 0; i < AHEAD; i++) row[i] = vf_load(values + j * n + d + i * LANES);
+            for (int k = 0; k < n_queries; k++) {
+                VF weight = vf_set1(p[k * KV_POSITIONS + j]);
+                for (int i = 0; i < AHEAD; i++) sum[k][i] = vf_fma(weight, row[i], sum[k][i]);
+            }
         }
-        for (int i = 0; i < HELD; i++) vf_store(acc + d + i * LANES, sum[i]);
-    }
-    /* Few registers: positions in two chains. */
-    for (; d + 2 * LANES <= n; d += 2 * LANES) {
-        VF a = vf_mul(vf_load(acc + d), vf_set1(share)), b = vf_mul(vf_load(acc + d + LANES), vf_set1(share));
-        VF c = vf_zero(), e = vf_zero();
-        int64_t j = 0;
-        for (; j + 2 <= seen; j += 2) {
-            const float *row = values + j * n + d;
-            VF w0 = vf_set1(p[j]), w1 = vf_set1(p[j + 1]);
-            a = vf_fma(w0, vf_load(row), a);
-            b = vf_fma(w0, vf_load(row + LANES), b);
-            c = vf_fma(w1, vf_load(row + n), c);
-            e = vf_fma(w1, vf_load(row + n + LANES), e);
+        for (int k = 0; k < n_queries; k++) {
+            for (int i = 0; i < AHEAD; i++) vf_store(acc[k] + d + i * LANES, sum[k][i]);
         }
-        for (; j < seen; j++) {
-            a = vf_fma(vf_set1(p[j]), vf_load(values + j * n + d), a);
-            b = vf_fma(vf_set1(p[j]), vf_load(values + j * n + d + LANES), b);
-        }
-        vf_store(acc + d, vf_add(a, c));
-        vf_store(acc + d + LANES, vf_add(b, e));
     }
     for (; d < n; d++) {
-        float sum = acc[d] * share;
-        for (int64_t j = 0; j < seen; j++) sum += p[j] * values[j * n + d];
-        acc[d] = sum;
+        for (int k = 0; k < n_queries; k++) {
+            float sum = acc[k][d] * share[k];
+            for (int64_t j = 0; j < seen; j++) sum += p[k * KV_POSITIONS + j] * values[j * n + d];
+            acc[k][d] = sum;
+        }
     }
 }
 
-enum { LEAST_TO_TURN = 12 }; /* queries that pay for turning a block of keys */
+/* ---- all of it ---- */
+
+enum { LEAST_TO_TURN = 3 }; /* queries that pay for turning a block of keys */
+
+struct room {
+    float *keys, *values, *turned, *scores;
+    void *queries; /* of the tiles' own making */
+};
+
+/* A block of positions as the queries need it. */
+struct kv_view {
+    const uint8_t *key_rows, *value_rows; /* of the block's first position */
+    const float *keys, *turned, *values;  /* NULL where not needed */
+    int64_t at, rows;
+};
+
+#ifndef ATTENTION_TILES
+static bool keys_in_tiles(enum kv_type type, int64_t n) {
+    (void)type, (void)n;
+    return false;
+}
+static bool values_in_tiles(enum kv_type type, int64_t n) {
+    (void)type, (void)n;
+    return false;
+}
+static void tile_queries(void *to, const struct attention_task *t) {
+    (void)to;
+    (void)t;
+}
+INLINE void scores_tiles(float *s, const struct attention_task *t, const void *queries, int64_t first,
+                         const int n_queries, const float *const *q, const uint8_t *rows, int64_t n_rows) {
+    (void)s, (void)t, (void)queries, (void)first, (void)n_queries, (void)q, (void)rows, (void)n_rows;
+}
+INLINE void add_values_tiles(float *const *acc, const float *p, const float *share, const int n_queries,
+                             const uint8_t *rows, int64_t seen, int64_t n) {
+    (void)acc, (void)p, (void)share, (void)n_queries, (void)rows, (void)seen, (void)n;
+}
+#endif
+
+/* Queries first .. first + n_queries on one block. */
+INLINE void attend_queries(const struct attention_task *t, const struct attention_part part,
+                           const struct room *room, const struct kv_view *view, int64_t first,
+                           const int n_queries) {
+    const int64_t n = t->head_dim;
+    const float *q[QUERIES];
+    float *acc[QUERIES], share[QUERIES];
+    int64_t most = 0, seen[QUERIES];
+    for (int k = 0; k < n_queries; k++) {
+        const int64_t i = first + k, all = t->n_past + i / t->group + 1 - view->at;
+        seen[k] = all < view->rows ? all : view->rows;
+        most = seen[k] > most ? seen[k] : most;
+        q[k] = t->q + i / t->group * t->q_stride + i % t->group * n;
+        acc[k] = part.acc + i * n;
+    }
+    if (keys_in_tiles(t->key_type, n)) {
+        scores_tiles(room->scores, t, room->queries, first, n_queries, q, view->key_rows, most);
+    } else if (view->turned != NULL) {
+        scores_turned(room->scores, q, n_queries, view->turned, most, n, t->scale);
+    } else {
+        for (int k = 0; k < n_queries; k++) {
+            scores_direct(room->scores + k * KV_POSITIONS, q[k], view->keys, seen[k], n, t->scale);
+        }
+    }
+    for (int k = 0; k < n_queries; k++) {
+        part.max[first + k] = weigh(room->scores + k * KV_POSITIONS, seen[k], part.max[first + k],
+                                    &part.sum[first + k], &share[k]);
+    }
+    if (values_in_tiles(t->value_type, n)) {
+        add_values_tiles(acc, room->scores, share, n_queries, view->value_rows, most, n);
+    } else {
+        add_values(acc, room->scores, share, n_queries, view->values, most, n);
+    }
+}
 
 static void attend(const struct attention_task *t, struct attention_part part, void *scratch) {
     const int64_t n = t->head_dim, n_queries = t->n_tokens * t->group;
-    float *key_room = scratch, *value_room = key_room + n * KV_POSITIONS;
-    float *turned = value_room + n * KV_POSITIONS, *scores = turned + n * KV_POSITIONS;
+    struct room room = {.keys = scratch};
+    room.values = room.keys + n * KV_POSITIONS;
+    room.turned = room.values + n * KV_POSITIONS;
+    room.scores = room.turned + n * KV_POSITIONS;
+    room.queries = room.scores + QUERIES * KV_POSITIONS;
     for (int64_t i = 0; i < n_queries; i++) {
         part.max[i] = -INFINITY;
         part.sum[i] = 0;
     }
     memset(part.acc, 0, (size_t)(n_queries * n) * sizeof(float));
+    if (keys_in_tiles(t->key_type, n)) tile_queries(room.queries, t);
     for (int64_t at = t->first; at < t->last; at += KV_POSITIONS) {
-        const int64_t rows = t->last - at < KV_POSITIONS ? t->last - at : KV_POSITIONS;
         /* The first token that sees anything here. */
         int64_t token = at - t->n_past;
         if (token < 0) token = 0;
         if (token >= t->n_tokens) break;
-        const uint8_t *keys_at = (const uint8_t *)t->keys + (size_t)at * t->key_row;
-        const uint8_t *values_at = (const uint8_t *)t->values + (size_t)at * t->value_row;
-        const float *keys = load_rows(key_room, keys_at, t->key_row, t->key_type, rows, n);
-        const float *values = load_rows(value_room, values_at, t->value_row, t->value_type, rows, n);
-        const bool turn_keys = LANES > 1 && (t->n_tokens - token) * t->group >= LEAST_TO_TURN;
-        if (turn_keys) turn(turned, keys, rows, n);
-        for (int64_t i = token * t->group; i < n_queries; i++) {
-            const int64_t seen_all = t->n_past + i / t->group + 1 - at;
-            const int64_t seen = seen_all < rows ? seen_all : rows;
-            const float *q = t->q + i / t->group * t->q_stride + i % t->group * n;
-            if (turn_keys) {
-                scores_turned(scores, q, turned, seen, n, t->scale);
-            } else {
-                scores_direct(scores, q, keys, seen, n, t->scale);
+        struct kv_view view = {
+            .key_rows = (const uint8_t *)t->keys + (size_t)at * t->key_row,
+            .value_rows = (const uint8_t *)t->values + (size_t)at * t->value_row,
+            .at = at,
+            .rows = t->last - at < KV_POSITIONS ? t->last - at : KV_POSITIONS,
+        };
+        if (!keys_in_tiles(t->key_type, n)) {
+            view.keys = load_rows(room.keys, view.key_rows, t->key_row, t->key_type, view.rows, n);
+            if (LANES > 1 && (t->n_tokens - token) * t->group >= LEAST_TO_TURN) {
+                turn(room.turned, view.keys, view.rows, n);
+                view.turned = room.turned;
             }
-            float share = 0;
-            part.max[i] = weigh(scores, seen, part.max[i], &part.sum[i], &share);
-            add_values(part.acc + i * n, scores, values, seen, n, share);
         }
+        if (!values_in_tiles(t->value_type, n)) {
+            view.values = load_rows(room.values, view.value_rows, t->value_row, t->value_type, view.rows, n);
+        }
+        int64_t i = token * t->group;
+        for (; i + QUERIES <= n_queries; i += QUERIES) attend_queries(t, part, &room, &view, i, QUERIES);
+        for (; i < n_queries; i++) attend_queries(t, part, &room, &view, i, 1);
     }
 }
 
+#ifndef ATTENTION_TILES
 #define ATTENTION_KERNELS                                                                          \
-    {.store = {store_f32, store_f16, store_q8_0, store_q4_0}, .attend = attend}
+    {.store_key = {store_f32, store_f16, store_q8_0, store_q4_0},                                  \
+     .store_value = {store_f32, store_f16, store_q8_0, store_q4_0}, .attend = attend}
+#endif

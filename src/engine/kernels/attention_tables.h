@@ -7,11 +7,13 @@
 enum {
     KV_BLOCK = 32,     /* values with one scale */
     KV_POSITIONS = 64, /* of one step of the online softmax */
+    KV_QUERIES = 4,    /* that go through a block together: what is loaded serves all */
 };
 
 extern const struct attention_kernels attention_kernels_scalar;
 #if defined(__x86_64__)
-extern const struct attention_kernels attention_kernels_avx2, attention_kernels_avx512;
+extern const struct attention_kernels attention_kernels_avx2, attention_kernels_avx512,
+    attention_kernels_avx512vnni;
 #elif defined(__aarch64__)
 extern const struct attention_kernels attention_kernels_neon;
 #endif

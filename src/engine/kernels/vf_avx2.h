@@ -80,6 +80,25 @@ static inline VF vf_load_bf16(const uint8_t *p) {
     return _mm256_castsi256_ps(_mm256_slli_epi32(wide, 16));
 }
 
+/* r[i] lane j becomes r[j] lane i. */
+static inline void vf_transpose(VF *r) {
+    VF a[8], b[8];
+    for (int i = 0; i < 8; i += 2) {
+        a[i] = _mm256_unpacklo_ps(r[i], r[i + 1]);
+        a[i + 1] = _mm256_unpackhi_ps(r[i], r[i + 1]);
+    }
+    for (int q = 0; q < 8; q += 4) {
+        for (int h = 0; h < 2; h++) {
+            b[q + 2 * h] = _mm256_shuffle_ps(a[q + h], a[q + 2 + h], 0x44);
+            b[q + 2 * h + 1] = _mm256_shuffle_ps(a[q + h], a[q + 2 + h], 0xee);
+        }
+    }
+    for (int i = 0; i < 4; i++) {
+        r[i] = _mm256_permute2f128_ps(b[i], b[4 + i], 0x20);
+        r[4 + i] = _mm256_permute2f128_ps(b[i], b[4 + i], 0x31);
+    }
+}
+
 #include "engine/kernels/simd_x86.h"
 
 #endif

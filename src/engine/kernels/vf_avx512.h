@@ -75,6 +75,32 @@ static inline VF vf_load_bf16(const uint8_t *p) {
     return _mm512_castsi512_ps(_mm512_slli_epi32(wide, 16));
 }
 
+/* r[i] lane j becomes r[j] lane i. */
+static inline void vf_transpose(VF *r) {
+    VF a[16], b[16];
+    for (int i = 0; i < 16; i += 2) {
+        a[i] = _mm512_unpacklo_ps(r[i], r[i + 1]);
+        a[i + 1] = _mm512_unpackhi_ps(r[i], r[i + 1]);
+    }
+    /* b[i]: lanes 4 k + i of rows 4 q .. 4 q + 3, quads k beside each other */
+    for (int q = 0; q < 16; q += 4) {
+        for (int h = 0; h < 2; h++) {
+            __m512d low = _mm512_castps_pd(a[q + h]), high = _mm512_castps_pd(a[q + 2 + h]);
+            b[q + 2 * h] = _mm512_castpd_ps(_mm512_unpacklo_pd(low, high));
+            b[q + 2 * h + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(low, high));
+        }
+    }
+    for (int i = 0; i < 4; i++) {
+        VF even_low = _mm512_shuffle_f32x4(b[i], b[4 + i], 0x88), odd_low = _mm512_shuffle_f32x4(b[i], b[4 + i], 0xdd);
+        VF even_high = _mm512_shuffle_f32x4(b[8 + i], b[12 + i], 0x88);
+        VF odd_high = _mm512_shuffle_f32x4(b[8 + i], b[12 + i], 0xdd);
+        r[i] = _mm512_shuffle_f32x4(even_low, even_high, 0x88);
+        r[8 + i] = _mm512_shuffle_f32x4(even_low, even_high, 0xdd);
+        r[4 + i] = _mm512_shuffle_f32x4(odd_low, odd_high, 0x88);
+        r[12 + i] = _mm512_shuffle_f32x4(odd_low, odd_high, 0xdd);
+    }
+}
+
 #include "engine/kernels/simd_x86.h"
 
 #endif

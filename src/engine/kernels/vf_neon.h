@@ -117,4 +117,13 @@ static inline VB fifth_bits(const uint8_t *qh) {
     return vandq_u8(vtstq_u8(bits, vld1q_u8(bit)), vdupq_n_u8(16));
 }
 
+/* r[i] lane j becomes r[j] lane i. */
+static inline void vf_transpose(VF *r) {
+    float32x4x2_t low = vtrnq_f32(r[0], r[1]), high = vtrnq_f32(r[2], r[3]);
+    r[0] = vcombine_f32(vget_low_f32(low.val[0]), vget_low_f32(high.val[0]));
+    r[1] = vcombine_f32(vget_low_f32(low.val[1]), vget_low_f32(high.val[1]));
+    r[2] = vcombine_f32(vget_high_f32(low.val[0]), vget_high_f32(high.val[0]));
+    r[3] = vcombine_f32(vget_high_f32(low.val[1]), vget_high_f32(high.val[1]));
+}
+
 #endif

@@ -53,4 +53,8 @@ static inline float vf_largest(VF v) {
     return v;
 }
 
+static inline void vf_transpose(VF *r) {
+    (void)r; /* one lane */
+}
+
 #endif

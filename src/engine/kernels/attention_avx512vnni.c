@@ -1,0 +1,77 @@
+/* attention_avx512vnni.c - attention with the registers of vf_avx512.h; half-float keys in tiles, int8 keys
+ * and values multiplied by vpdpbusd. */
+#include "engine/kernels/vf_avx512.h"
+
+#define ATTENTION_TILES
+#include "engine/kernels/vf_exp.h"
+
+#include "engine/kernels/attention_rows.h"
+#include "engine/kernels/attention_tiles_f16.h"
+
+typedef __m512i VI;
+
+#define vi_dpbusd(sum, u, s) _mm512_dpbusd_epi32(sum, u, s)
+#define vi_shift_right_32(v, n) _mm512_srli_epi32(v, n)
+#define vi_double_32(v, n) _mm512_slli_epi32(v, n)
+INLINE VI vi_zero(void) { return _mm512_setzero_si512(); }
+INLINE VI vi_load(const void *p) { return _mm512_loadu_si512(p); }
+INLINE VI vi_set1_32(int v) { return _mm512_set1_epi32(v); }
+INLINE VI vi_add_32(VI a, VI b) { return _mm512_add_epi32(a, b); }
+INLINE VI vi_broadcast_32(const void *p) {
+    int32_t v;
+    memcpy(&v, p, sizeof v);
+    return _mm512_set1_epi32(v);
+}
+INLINE VF vf_from_i32(VI v) { return _mm512_cvtepi32_ps(v); }
+INLINE VI vi_round(VF v) { return _mm512_cvtps_epi32(v); }
+/* The low byte of each lane. */
+INLINE void vi_store_bytes(uint8_t *p, VI v) {
+    _mm_storeu_si128((__m128i *)(void *)p, _mm512_cvtepi32_epi8(v));
+}
+INLINE bool vf_is_number(VF v) { return _mm512_cmp_ps_mask(v, v, _CMP_UNORD_Q) == 0; }
+/* 0 from lane n on */
+INLINE VF vf_keep_first(VF v, int64_t n) {
+    return n >= LANES ? v : _mm512_maskz_mov_ps((__mmask16)((1u << n) - 1), v);
+}
+
+#include "engine/kernels/attention_tiles_q8.h"
+
+static bool keys_in_tiles(enum kv_type type, int64_t n) {
+    return type == KV_F16 || has_q8_tiles(type, n);
+}
+
+static bool values_in_tiles(enum kv_type type, int64_t n) {
+    return has_q8_tiles(type, n);
+}
+
+static void tile_queries(void *to, const struct attention_task *t) {
+    uint8_t *at = to;
+    for (int64_t i = 0; t->key_type == KV_Q8_0 && i < t->n_tokens * t->group; i++) {
+        const float *q = t->q + i / t->group * t->q_stride + i % t->group * t->head_dim;
+        quantize_query(at, q, t->head_dim, t->scale);
+        at += query_bytes(t->head_dim);
+    }
+}
+
+INLINE void scores_tiles(float *s, const struct attention_task *t, const void *queries, int64_t first,
+                         const int n_queries, const float *const *q, const uint8_t *rows, int64_t n_rows) {
+    const int64_t n = t->head_dim;
+    if (t->key_type == KV_F16) {
+        scores_f16(s, n_queries, q, rows, n_rows, n, t->scale);
+    } else {
+        scores_q8_0(s, (const uint8_t *)queries + (size_t)first * query_bytes(n), n_queries, rows, n_rows, n);
+    }
+}
+
+INLINE void add_values_tiles(float *const *acc, const float *p, const float *share, const int n_queries,
+                             const uint8_t *rows, int64_t seen, int64_t n) {
+    add_values_q8_0(acc, p, share, n_queries, rows, seen, n);
+}
+
+#include "engine/kernels/attention_simd.h"
+
+const struct attention_kernels attention_kernels_avx512vnni = {
+    .store_key = {store_f32, store_key_f16, store_key_q8_0, store_q4_0},
+    .store_value = {store_f32, store_f16, store_value_q8_0, store_q4_0},
+    .attend = attend,
+};

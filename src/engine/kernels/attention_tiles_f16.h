@@ -1,0 +1,49 @@
+/* attention_tiles_f16.h - keys as half floats in tiles of 16 positions, a register of positions for every
+ * value of the head: [position / 16][value][position % 16]. Read as they lie, without turning. Included
+ * after attention_rows.h. */
+#include "engine/kernels/attention_tables.h"
+
+#include <string.h>
+
+enum { TILE = KV_TILE }; /* positions: lanes of a register */
+
+static uint8_t *tile_at(void *base, enum kv_type type, int64_t position, int64_t n) {
+    return (uint8_t *)base + (size_t)(position / TILE * TILE) * kv_row_bytes(type, n);
+}
+
+static void store_key_f16(void *base, int64_t position, const float *x, int64_t n) {
+    uint8_t *to = tile_at(base, KV_F16, position, n) + position % TILE * 2;
+    for (int64_t d = 0; d < n; d++, to += 2 * TILE) {
+        const uint16_t bits = f16_from_f32(x[d]);
+        memcpy(to, &bits, sizeof bits);
+    }
+}
+
+enum { TILES_TOGETHER = 4 };
+
+/* s [KV_POSITIONS] of each query for whole tiles up to n_rows. */
+INLINE void scores_f16(float *s, const int n_queries, const float *const *q, const uint8_t *rows,
+                       int64_t n_rows, int64_t n, float scale) {
+    for (int64_t j = 0; j < n_rows; j += TILE * TILES_TOGETHER) {
+        VF sum[KV_QUERIES][TILES_TOGETHER];
+        const uint8_t *tile[TILES_TOGETHER];
+        for (int i = 0; i < TILES_TOGETHER; i++) {
+            /* Beyond the end the first tile again: its scores are masked. */
+            tile[i] = rows + (j + i * TILE < n_rows ? (size_t)(j + i * TILE) : (size_t)j) * 2 * (size_t)n;
+            for (int k = 0; k < n_queries; k++) sum[k][i] = vf_zero();
+        }
+        for (int64_t d = 0; d < n; d++) {
+            VF row[TILES_TOGETHER];
+            for (int i = 0; i < TILES_TOGETHER; i++) row[i] = vf_load_half(tile[i] + d * 2 * TILE);
+            for (int k = 0; k < n_queries; k++) {
+                VF x = vf_set1(q[k][d]);
+                for (int i = 0; i < TILES_TOGETHER; i++) sum[k][i] = vf_fma(x, row[i], sum[k][i]);
+            }
+        }
+        for (int k = 0; k < n_queries; k++) {
+            for (int i = 0; i < TILES_TOGETHER; i++) {
+                vf_store(s + k * KV_POSITIONS + j + i * TILE, vf_mul(sum[k][i], vf_set1(scale)));
+            }
+        }
+    }
+}
