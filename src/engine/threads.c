@@ -17,8 +17,9 @@
 /* Spins before sleeping: some 50 us, longer than what lies between two tokens. A sleeper costs a
  * wake-up of about 5 us and frees its core for others. */
 #define SPINS_BEFORE_SLEEP 20000
-/* Spins of a barrier before offering the core: another thread of the team may need it. */
-#define SPINS_BEFORE_YIELD 4000
+/* Spins of a barrier before sleeping: longer than a stage's threads are apart on an idle machine. On a
+ * busy one the thread that is waited for may need this very core. */
+#define SPINS_IN_BARRIER 2000
 #define STAGES 4 /* counts in turn: one is in use, one was, one is cleared for later */
 
 struct alignas_line {
@@ -39,6 +40,7 @@ struct threads {
     struct alignas_line region;
     struct alignas_line arrived; /* at the barrier */
     struct alignas_line passed;  /* barriers passed */
+    struct alignas_line asleep;  /* at the barrier */
     atomic_int sleepers;
     atomic_bool ending;
     int n, n_made, n_active;
@@ -184,16 +186,18 @@ void threads_barrier(struct threads *team, int thread) {
     unsigned arrived = atomic_fetch_add_explicit(&team->arrived.value, 1, memory_order_acq_rel) + 1;
     if (arrived == n_active) {
         atomic_store_explicit(&team->arrived.value, 0, memory_order_relaxed);
-        atomic_store_explicit(&team->passed.value, passed + 1, memory_order_release);
+        /* Sequentially consistent, as what a sleeper does: either it sees the new number or it is seen. */
+        atomic_store(&team->passed.value, passed + 1);
+        if (atomic_load(&team->asleep.value) > 0) futex_wake_all(&team->passed.value);
         return;
     }
-    for (int spins = 0; atomic_load_explicit(&team->passed.value, memory_order_acquire) == passed;) {
-        if (++spins < SPINS_BEFORE_YIELD) {
-            pause_core();
-        } else {
-            sched_yield();
-        }
+    for (int spins = 0; spins < SPINS_IN_BARRIER; spins++) {
+        if (atomic_load_explicit(&team->passed.value, memory_order_acquire) != passed) return;
+        pause_core();
     }
+    atomic_fetch_add(&team->asleep.value, 1);
+    while (atomic_load(&team->passed.value) == passed) futex_wait(&team->passed.value, passed);
+    atomic_fetch_sub(&team->asleep.value, 1);
 }
 
 /* The next piece of the share of `owner`. */

@@ -8,17 +8,17 @@
 
 static uint64_t state = 1;
 
-static uint32_t next_random(void) {
+static inline uint32_t next_random(void) {
     state = state * 6364136223846793005u + 1442695040888963407u;
     return (uint32_t)(state >> 33);
 }
 
-static float random_float(void) {
+static inline float random_float(void) {
     return ((float)(next_random() & 0xffff) / 32768.0f - 1.0f) * 2.0f;
 }
 
 /* A row of random blocks with small finite half-float scales. */
-static void random_row(uint8_t *row, enum tensor_type type, int64_t cols) {
+static inline void random_row(uint8_t *row, enum tensor_type type, int64_t cols) {
     const struct tensor_type_info *info = tensor_type_info(type);
     int64_t bytes = (int64_t)tensor_type_row_bytes(type, (uint64_t)cols);
     for (int64_t i = 0; i < bytes; i++) row[i] = (uint8_t)next_random();
