@@ -84,7 +84,7 @@ tap.test("wrong options raise, what is absent says so", function()
   tap.equal(none, nil)
   tap.equal(code, "input")
   tap.contains(message, "multiple")
-  none, message = kernels.attention { n_head = 2, n_head_kv = 2, head_dim = 8, key_type = "q8_0" }
+  none, message = kernels.attention { n_head = 2, n_head_kv = 2, head_dim = 8, key_type = "q4_0" }
   tap.equal(none, nil)
   tap.contains(message, "32")
 end)
