@@ -8,6 +8,8 @@ local stats = require "woolly.stats"
 local woolly = require "woolly"
 local work = require "woolly.work"
 
+local MOST_PUSHED_ASIDE <const> = 20 -- times a second that a thread loses its processor
+
 --- Milliseconds to load the file, and until a context could run.
 local function load_ms(p, with_context)
   local start_ns = clock.now_ns()
@@ -68,7 +70,8 @@ return woolly.scenario {
     local context = woolly.context(model, p, { n_ctx = n_ctx })
     local limits, why_not = roofs.load(p, { context:switches().threads })
     return { model = model, ids = common.prompt(model, p.n_prompt), context = context,
-             limits = limits, why_not = why_not, start_rates = {} }
+             limits = limits, why_not = why_not, start_rates = {},
+             pushed_aside = {} }
   end,
   check = function(t, state, p) common.check_logits(t, state.model, p) end,
   measure = function(m, state, p)
@@ -84,6 +87,8 @@ return woolly.scenario {
     m:record("cpu_utilization_percent", 100 * (after.cpu_ns - before.cpu_ns)
              / (after.wall_ns - before.wall_ns) / context:switches().threads)
     if m.warmup then return end
+    table.insert(state.pushed_aside, (after.involuntary_switches - before.involuntary_switches)
+                 / (after.wall_ns - before.wall_ns) * 1e9)
     local loaded, ready = load_ms(p, m.index == 1)
     m:record("load_ms", loaded)
     if ready then m:record("ready_ms", ready) end
@@ -125,5 +130,12 @@ return woolly.scenario {
     if start and most then
       m:roof("improvement_factor", most / start, "the roof of tokens_per_second / p0's rate")
     end
+  end,
+  notes = function(state)
+    local often = stats.median(state.pushed_aside)
+    if not often or often <= MOST_PUSHED_ASIDE then return {} end
+    return { string.format("contaminated: %.0f times a second other work on this machine took the "
+                           .. "processor from a thread; its figures are worse than they could be",
+                           often) }
   end,
 }

@@ -107,7 +107,7 @@ tap.test("the whole of phase 1 is measured and judged by one gate", function()
   if cli.sanitized then return end
   local path = cli.path("phase1.json")
   local result = cli.run(quick("phase1.lua", "--json", path, "--n_samples", "5", "--min_ms", "1"))
-  tap.truthy(result.status == 0 or result.status == 1, result.err)
+  tap.truthy(result.status <= 2, result.out .. result.err) -- which verdict is the machine's affair
   tap.contains(result.out, "PHASE 1 GATE: ")
   tap.contains(result.out, "Phase 1: ")
   local document = json.decode(cli.read(path))
