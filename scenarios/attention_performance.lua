@@ -20,7 +20,7 @@ local function attend(state, p, shape, context, n_tokens, n_samples, min_ms)
   local found = woolly.must(kernels.attention {
     n_head = shape.n_head, n_head_kv = shape.n_head_kv, head_dim = shape.head_dim,
     n_past = math.max(context - n_tokens, 0), n_tokens = n_tokens, key_type = switches.key_type,
-    value_type = switches.value_type, isa = switches.simd and switches.isa or "scalar",
+    value_type = switches.value_type, isa = switches.simd and switches.backend or "scalar",
     threads = switches.threads, samples = n_samples or p.n_samples, min_ms = min_ms or p.min_ms,
     footprint = n_tokens == 1 and math.min(bytes, MOST_FOOTPRINT) or 0 })
   found.limit = looser(switches.key_type, switches.value_type)

@@ -96,7 +96,7 @@ local function bench_context(rows, model, values, tests, p, limits, step)
       and work.decode(model, context, { n_prompt = test.depth, n_tokens = test.n_gen })
       or work.prefill(model, context, test.n_prompt)
     local row = { model = values.name, type = info.type, bytes = info.file_bytes,
-                  n_params = info.n_params, preset = values.preset, isa = switches.isa,
+                  n_params = info.n_params, preset = values.preset, isa = switches.backend,
                   threads = switches.threads, test = test.name, n_prompt = test.n_prompt,
                   n_gen = test.n_gen, depth = test.depth, samples = samples }
     row.median, row.low, row.high = gate.estimate(samples, "median")

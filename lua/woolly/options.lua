@@ -20,7 +20,7 @@ options.scenario = {
     help = "model under test" },
   { name = "preset", type = "string", value = "p0|p1", help = "engine switches of a phase" },
   { name = "switches", type = "string", value = "LIST",
-    help = "changes to the preset: simd=off,pool=on,weight_cache_mb=64,isa=avx2" },
+    help = "changes to the preset: simd=off,pool=on,weight_cache_mb=64,backend=avx2" },
   { name = "threads", type = "list", value = "1,2,4", help = "worker threads", least = 1,
     most = 256 },
   { name = "target", type = "string", value = "native|null", help = "what is measured",

@@ -84,7 +84,7 @@ end
 
 --- What kernels the switches mean: instruction set, and scalar where SIMD is off.
 local function isa_of(switches)
-  return switches.simd and switches.isa or "scalar"
+  return switches.simd and switches.backend or "scalar"
 end
 
 --- Every product once against F64, before anything is timed.

@@ -6,7 +6,7 @@ local waterfall = {}
 local CACHE <const> = { "weight_cache", "weight_cache_mb" }
 -- What goes together is one step; a switch that is not named here comes last, by name.
 local ORDER <const> = {
-  { "simd", "isa" }, { "pool" }, CACHE, { "fused_matmul" },
+  { "simd", "backend" }, { "pool" }, CACHE, { "fused_matmul" },
   { "fused_attention" }, { "repack" }, { "huge_pages" }, { "key_type", "value_type" },
   { "threads" }, { "tune" }, { "lookup" },
 }

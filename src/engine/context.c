@@ -86,9 +86,9 @@ static const struct kernels *choose_kernels(const struct engine_switches *s, str
     const struct kernels *kernels = kernels_get(isa);
     if (kernels == NULL) {
         err_set(err, ERR_UNAVAILABLE,
-                "context: instruction set %s is not there on this machine or in this build; the "
-                "best one is %s.",
-                isa_name(isa), isa_name(kernels_best()));
+                "context: backend %s: this build or this machine does not have it; here there are "
+                "%s.",
+                isa_name(isa), isa_names(true));
     }
     return kernels;
 }

@@ -21,10 +21,10 @@
 /* ---- switches and presets: DESIGN "Engine switches and presets" ---- */
 
 struct engine_switches {
-    bool simd;         /* dequantisation and F32 arithmetic by `isa`; off: scalar */
+    bool simd;         /* all arithmetic by `isa`; off: scalar */
     bool weight_cache; /* LRU of F32 tensors, weight_cache_bytes at most */
     bool pool;         /* scratch laid out once; off: malloc and free per operation */
-    enum isa isa;      /* with simd: which one; default kernels_best() */
+    enum isa isa;      /* with simd: the switch `backend`; default kernels_best() */
     int64_t weight_cache_bytes;
     /* Phase 2 */
     bool fused_matmul;    /* quantised weights times quantised activations, in one parallel region */

@@ -32,17 +32,16 @@ void engine_set_boolean(lua_State *L, const char *key, bool value) {
     lua_setfield(L, -2, key);
 }
 
-bool engine_isa(const char *name, enum isa *isa, struct err *err) {
-    if (name == NULL) name = "best";
+bool engine_isa(const char *option, const char *name, enum isa *isa, struct err *err) {
+    if (name == NULL) name = "auto";
     if (!isa_from_name(name, isa)) {
-        return err_set(err, ERR_INPUT,
-                       "isa \"%.40s\" is unknown; allowed are scalar, sse4, avx2, avx512, neon, best",
-                       name);
+        return err_set(err, ERR_INPUT, "%s \"%.40s\" is unknown; allowed are auto, %s", option, name,
+                       isa_names(false));
     }
     if (kernels_get(*isa) == NULL) {
         return err_set(err, ERR_UNAVAILABLE,
-                       "isa %s: this build or this machine does not have it; the best here is %s",
-                       name, isa_name(kernels_best()));
+                       "%s %s: this build or this machine does not have it; here there are %s", option,
+                       name, isa_names(true));
     }
     return true;
 }
@@ -52,7 +51,7 @@ void engine_push_switches(lua_State *L, const struct engine_switches *switches) 
     engine_set_boolean(L, "simd", switches->simd);
     engine_set_boolean(L, "weight_cache", switches->weight_cache);
     engine_set_boolean(L, "pool", switches->pool);
-    engine_set_string(L, "isa", isa_name(switches->isa));
+    engine_set_string(L, "backend", isa_name(switches->isa));
     engine_set_number(L, "weight_cache_mb", (double)switches->weight_cache_bytes / 1e6);
     engine_set_boolean(L, "fused_matmul", switches->fused_matmul);
     engine_set_boolean(L, "fused_attention", switches->fused_attention);
@@ -197,7 +196,9 @@ static int l_best_isa(lua_State *L) {
 /* Also of instruction sets that are absent here. */
 static int lanes_of(enum isa isa) {
     static const int lanes[ISA_COUNT] = {
-        [ISA_SCALAR] = 1, [ISA_SSE4] = 4, [ISA_AVX2] = 8, [ISA_AVX512] = 16, [ISA_NEON] = 4};
+        [ISA_SCALAR] = 1, [ISA_SSE4] = 4,        [ISA_AVX2] = 8, [ISA_AVXVNNI] = 8,
+        [ISA_AVX512] = 16, [ISA_AVX512VNNI] = 16, [ISA_NEON] = 4, [ISA_DOTPROD] = 4,
+        [ISA_I8MM] = 4};
     const struct kernels *kernels = kernels_get(isa);
     return kernels != NULL ? kernels->lanes : lanes[isa];
 }
@@ -252,7 +253,7 @@ static int l_dequantize(lua_State *L) {
     enum isa isa = ISA_SCALAR;
     struct err err;
     if (!find_type(name, &type, &err)) return host_push_fail(L, &err);
-    if (!engine_isa(luaL_optstring(L, 3, NULL), &isa, &err)) return host_push_fail(L, &err);
+    if (!engine_isa("isa", luaL_optstring(L, 3, NULL), &isa, &err)) return host_push_fail(L, &err);
     const struct tensor_type_info *info = tensor_type_info(type);
     size_t block_bytes = (size_t)info->block_bytes;
     if (size % block_bytes != 0) {
@@ -294,7 +295,7 @@ static int l_bench_dequantize(lua_State *L) {
     enum isa isa = ISA_SCALAR;
     struct err err;
     if (!find_type(options.type, &type, &err)) return host_push_fail(L, &err);
-    if (!engine_isa(options.isa, &isa, &err)) return host_push_fail(L, &err);
+    if (!engine_isa("isa", options.isa, &isa, &err)) return host_push_fail(L, &err);
     int n = options.samples;
     double *samples = host_block(L, (uint64_t)n, sizeof *samples);
     if (samples == NULL) return host_fail_memory(L, "samples", (uint64_t)n, sizeof *samples);

@@ -40,7 +40,7 @@ int engine_l_set_profile(lua_State *L);
 void engine_context_closed(struct model_handle *model);
 
 /* "avx2" or "best" or NULL (best) to an ISA that runs here; false and err when unknown or absent. */
-bool engine_isa(const char *name, enum isa *isa, struct err *err);
+bool engine_isa(const char *option, const char *name, enum isa *isa, struct err *err);
 /* Every switch as a new table. */
 void engine_push_switches(lua_State *L, const struct engine_switches *switches);
 

@@ -18,7 +18,7 @@ struct context_handle *engine_check_context(lua_State *L, int arg) {
 /* ---- making one ---- */
 
 struct context_request {
-    const char *preset, *isa;
+    const char *preset, *backend;
     const char *kv_type, *key_type, *value_type; /* kv_type: both */
     double weight_cache_mb; /* below 0: not given */
     struct context_options options;
@@ -27,7 +27,7 @@ struct context_request {
 static void read_request(lua_State *L, int arg, struct context_request *request) {
     static const struct opt_spec spec[] = {
         OPT_STRING(context_request, preset),
-        OPT_STRING(context_request, isa),
+        OPT_STRING(context_request, backend),
         OPT_DOUBLE(context_request, weight_cache_mb, 0.0, 1e9),
         OPT_INT64_AS("n_ctx", context_request, options.n_ctx, 1, MAX_TOKENS),
         OPT_INT64_AS("n_batch", context_request, options.n_batch, 1, MAX_TOKENS),
@@ -67,7 +67,8 @@ int engine_l_context(lua_State *L) {
     }
     read_request(L, 2, &request);
     struct engine_switches *switches = &request.options.switches;
-    if (request.isa != NULL && !engine_isa(request.isa, &switches->isa, &err)) {
+    if (request.backend != NULL &&
+        !engine_isa("backend", request.backend, &switches->isa, &err)) {
         return host_push_fail(L, &err);
     }
     if (!read_kv_type(request.kv_type, &switches->key_type, &err) ||

@@ -68,7 +68,7 @@ static int l_matmul(lua_State *L) {
                   "option 'form': allowed are float, rows, packed");
     struct err err;
     if (!find_type(o.type, &bench.type, &err)) return host_push_fail(L, &err);
-    if (!engine_isa(o.isa, &bench.isa, &err)) return host_push_fail(L, &err);
+    if (!engine_isa("isa", o.isa, &bench.isa, &err)) return host_push_fail(L, &err);
     double *samples = host_block(L, (uint64_t)o.samples, sizeof *samples);
     if (samples == NULL) {
         return host_fail_memory(L, "samples", (uint64_t)o.samples, sizeof *samples);
@@ -129,7 +129,7 @@ static int l_attention(lua_State *L) {
     struct err err;
     if (!find_kv_type(o.key_type, &bench.key_type, &err) ||
         !find_kv_type(o.value_type, &bench.value_type, &err) ||
-        !engine_isa(o.isa, &bench.isa, &err)) {
+        !engine_isa("isa", o.isa, &bench.isa, &err)) {
         return host_push_fail(L, &err);
     }
     double *naive = host_block(L, (uint64_t)o.samples, 2 * sizeof *naive);

@@ -41,7 +41,7 @@ tap.test("presets are listed in order and have every switch", function()
                            "repack", "huge_pages" } do
       tap.equal(type(switches[key]), "boolean", name .. "." .. key)
     end
-    tap.truthy(contains(engine.isas(), switches.isa), "isa")
+    tap.truthy(contains(engine.isas(), switches.backend), "backend")
     tap.truthy(switches.threads >= 1, "threads")
     tap.equal(switches.key_type, switches.value_type)
     tap.truthy(switches.weight_cache_mb >= 0, "weight_cache_mb")
@@ -282,15 +282,17 @@ local model = assert(engine.load(MODEL))
 
 tap.test("the switches of a preset can be changed one by one", function()
   local context <close> = assert(model:context {
-    preset = "p0", simd = true, isa = "scalar", weight_cache = true, weight_cache_mb = 1.5,
+    preset = "p0", simd = true, backend = "scalar", weight_cache = true, weight_cache_mb = 1.5,
     pool = true, threads = 1, n_ctx = 32, n_batch = 4 })
   local switches = context:switches()
   tap.equal(switches.simd, true)
-  tap.equal(switches.isa, "scalar")
+  tap.equal(switches.backend, "scalar")
   tap.equal(switches.weight_cache, true)
   tap.equal(switches.weight_cache_mb, 1.5)
   tap.equal(switches.pool, true)
   tap.equal(switches.threads, 1)
+  local auto <close> = assert(model:context { backend = "auto", n_ctx = 32 })
+  tap.equal(auto:switches().backend, engine.best_isa())
   local p0 <close> = assert(model:context { preset = "p0", n_ctx = 32 })
   tap.equal(p0:switches().simd, false)
   local default <close> = assert(model:context())
@@ -302,7 +304,12 @@ end)
 
 tap.test("unknown presets, switches and instruction sets are refused", function()
   fails("input", "p9", model:context { preset = "p9" })
-  fails("input", "isa", model:context { isa = "mmx" })
+  fails("input", "allowed are auto, scalar, sse4", model:context { backend = "mmx" })
+  for _, name in ipairs { "neon", "avx2" } do
+    if not contains(engine.isas(), name) then
+      fails("unavailable", table.concat(engine.isas(), ", "), model:context { backend = name })
+    end
+  end
   tap.raises(function() model:context { n_ctxt = 8 } end, "did you mean 'n_ctx'")
   tap.raises(function() model:context { n_ctx = 0 } end, "allowed 1..")
   tap.raises(function() model:context { n_ctx = "8" } end, "integer")

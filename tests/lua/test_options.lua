@@ -82,11 +82,11 @@ tap.test("words after -- are words", function()
 end)
 
 tap.test("switches: on and off, numbers, names", function()
-  local switches = options.switches "simd=off,pool=on,weight_cache_mb=64,isa=avx2, threads=1"
+  local switches = options.switches "simd=off,pool=on,weight_cache_mb=64,backend=avx2, threads=1"
   tap.equal(switches.simd, false)
   tap.equal(switches.pool, true)
   tap.equal(switches.weight_cache_mb, 64)
-  tap.equal(switches.isa, "avx2")
+  tap.equal(switches.backend, "avx2")
   tap.equal(switches.threads, 1)
   tap.equal(next(options.switches(nil)), nil)
   tap.contains(tap.raises(function() options.switches "simd" end), "NAME=VALUE")

@@ -4,7 +4,7 @@ local waterfall = require "woolly.waterfall"
 
 local P0 <const> = { simd = false, pool = false, weight_cache = false, weight_cache_mb = 16,
                      fused_matmul = false, repack = false, key_type = "f32", value_type = "f32",
-                     threads = 1, isa = "avx2" }
+                     threads = 1, backend = "avx2" }
 
 local function with(changes)
   local switches = {}

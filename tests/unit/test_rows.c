@@ -1,9 +1,10 @@
-/* test_rows.c - products with rows in file layout: equal to the packed product bit for bit, on every
- * ISA, for every type, width and number of rows. */
+/* test_rows.c - products with rows in file layout: equal to the packed product of the same level bit for
+ * bit, for every type, width and number of rows, on every level this machine has. */
 #include "support/check.h"
 
 #include "base/alloc.h"
 #include "engine/kernels/rows.h"
+#include "support/levels.h"
 #include "support/random_rows.h"
 
 enum { GUARD = 0x5a5a5a5a };
@@ -15,26 +16,23 @@ struct matrix {
     uint8_t *bytes;     /* at an odd address */
 };
 
-/* y [PACKED_MAX_WIDTH, rows] by the scalar packed product. */
-static void packed_product(float *y, const struct matrix *m, const float *x) {
-    const struct packed_kernels *k = packed_kernels_get(ISA_SCALAR);
-    const int width = PACKED_MAX_WIDTH;
+/* y [PACKED_MAX_WIDTH, rows] by the packed product of that level, column by column. */
+static void packed_product(float *y, const struct packed_kernels *k, const struct matrix *m,
+                           const float *x) {
     int64_t blocks = packed_blocks(m->type, m->cols);
     uint8_t *group = mem_alloc_aligned(packed_group_bytes(m->type, k->rows, m->cols), 64);
-    uint8_t *records = mem_new(qact_bytes(width, blocks));
-    for (int c = 0; c < width; c++) k->quantize(records, width, c, x + c * m->cols, m->cols);
+    uint8_t *records = mem_new(qact_bytes(1, blocks));
     for (int64_t r = 0; r < m->rows; r += k->rows) {
         const uint8_t *sources[PACKED_MAX_ROWS] = {0};
         for (int i = 0; i < k->rows && r + i < m->rows; i++) {
             sources[i] = m->bytes + (uint64_t)(r + i) * m->row_bytes;
         }
         packed_group(group, m->type, k->rows, k->biased, sources, m->cols);
-        float out[PACKED_MAX_WIDTH * PACKED_MAX_ROWS];
-        k->group[m->type](out, k->rows, group, records, width, blocks);
-        for (int c = 0; c < width; c++) {
-            for (int i = 0; i < k->rows && r + i < m->rows; i++) {
-                y[c * m->rows + r + i] = out[c * k->rows + i];
-            }
+        for (int c = 0; c < PACKED_MAX_WIDTH; c++) {
+            float out[PACKED_MAX_ROWS];
+            k->quantize(records, 1, 0, x + c * m->cols, m->cols);
+            k->group[m->type](out, k->rows, group, records, 1, blocks);
+            for (int i = 0; i < k->rows && r + i < m->rows; i++) y[c * m->rows + r + i] = out[i];
         }
     }
     mem_free(group);
@@ -51,9 +49,9 @@ static bool rows_equal(enum isa isa, const struct matrix *m, int64_t n_rows, con
     uint32_t guard = GUARD;
     for (int64_t i = 0; i < width * stride; i++) memcpy(&y[i], &guard, sizeof guard);
     for (int c = 0; c < width; c++) {
-        packed_kernels_get(isa)->quantize(records, width, c, x + c * m->cols, m->cols);
+        packed_level(isa)->quantize(records, width, c, x + c * m->cols, m->cols);
     }
-    row_kernels_get(isa)->rows[m->type](y, stride, m->bytes, m->row_bytes, n_rows, m->cols,
+    row_level(isa)->rows[m->type](y, stride, m->bytes, m->row_bytes, n_rows, m->cols,
                                         records, width);
     bool equal = true;
     for (int c = 0; c < width; c++) {
@@ -79,10 +77,10 @@ static void test_matrix(enum tensor_type type, int64_t rows, int64_t cols, int s
     float *expected = mem_new((size_t)rows * PACKED_MAX_WIDTH * sizeof *expected);
     for (int64_t r = 0; r < rows; r++) random_row(m.bytes + (uint64_t)r * m.row_bytes, type, cols);
     for (int64_t i = 0; i < cols * PACKED_MAX_WIDTH; i++) x[i] = random_float();
-    packed_product(expected, &m, x);
     for (enum isa isa = ISA_SCALAR; isa < ISA_COUNT; isa++) {
-        if (kernels_get(isa) == NULL) continue;
-        const struct row_kernels *k = row_kernels_get(isa);
+        const struct row_kernels *k = row_level(isa);
+        if (k == NULL) continue;
+        packed_product(expected, packed_level(isa), &m, x);
         for (int width = 1; width <= k->max_width; width *= 2) {
             for (int64_t n = rows; n > 0; n = n > 20 ? n - 7 : n - 1) {
                 bool equal = rows_equal(isa, &m, n, x, width, expected);
@@ -101,6 +99,7 @@ static void test_matrix(enum tensor_type type, int64_t rows, int64_t cols, int s
 }
 
 int main(void) {
+    if (!levels_print()) return 77;
     for (int type = 0; type < TENSOR_TYPE_COUNT; type++) {
         CHECK(rows_supported((enum tensor_type)type) == packed_supported((enum tensor_type)type));
         if (!rows_supported((enum tensor_type)type)) continue;

@@ -33,7 +33,9 @@ function engine.synth_help() end
 ---@field simd? boolean
 ---@field weight_cache? boolean
 ---@field pool? boolean
----@field isa? string               "scalar", "sse4", "avx2", "avx512", "neon", "best"
+---@field backend? string           level of all kernels where simd is on: "auto" (the best here),
+---                                 "scalar", "sse4", "avx2", "avxvnni", "avx512", "avx512vnni",
+---                                 "neon", "dotprod", "i8mm"; engine.isas() has those of this machine
 ---@field weight_cache_mb? number   budget, 10^6 bytes
 ---@field fused_matmul? boolean     quantised weights times quantised activations
 ---@field fused_attention? boolean  online softmax
@@ -46,7 +48,7 @@ function engine.synth_help() end
 ---@field tune? boolean             threads by what measures fastest for this model
 ---@field lookup? integer           greedy decode: tokens guessed from the text so far and checked in one pass
 
---- The switches of a preset, every field set, isa as its resolved name.
+--- The switches of a preset, every field set, backend as its resolved name.
 ---@param name string   "p0" .. "p5"
 ---@return woolly.engine.Switches? switches, string? message, string? code
 function engine.preset(name) end
@@ -312,7 +314,7 @@ function Context:reset_counters() end
 ---@return {kv_bytes: integer, kv_used_bytes: integer, scratch_bytes: integer, cache_bytes: integer, packed_bytes: integer}
 function Context:memory() end
 
---- Every switch of this context, isa by name.
+--- Every switch of this context, backend by name.
 ---@return woolly.engine.Switches
 function Context:switches() end
 

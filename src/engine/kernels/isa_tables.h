@@ -6,7 +6,7 @@
 
 extern const struct kernels kernels_scalar;
 #if defined(__x86_64__)
-extern const struct kernels kernels_avx2, kernels_avx512;
+extern const struct kernels kernels_sse4, kernels_avx2, kernels_avx512;
 #elif defined(__aarch64__)
 extern const struct kernels kernels_neon;
 #endif

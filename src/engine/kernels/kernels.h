@@ -11,7 +11,21 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum isa { ISA_SCALAR, ISA_SSE4, ISA_AVX2, ISA_AVX512, ISA_NEON, ISA_COUNT };
+/* Levels of an architecture, each with all that the ones before it have. Only the int8 products
+ * (packed.h, rows.h) have code of their own for ISA_AVXVNNI, ISA_AVX512VNNI, ISA_DOTPROD and
+ * ISA_I8MM; whoever lacks a level takes the next lower one. */
+enum isa {
+    ISA_SCALAR,
+    ISA_SSE4, /* SSE4.2 */
+    ISA_AVX2, /* with FMA and F16C */
+    ISA_AVXVNNI,
+    ISA_AVX512, /* F, BW, DQ, VL */
+    ISA_AVX512VNNI,
+    ISA_NEON,
+    ISA_DOTPROD,
+    ISA_I8MM,
+    ISA_COUNT
+};
 
 /* dst [n] f32 = values of n / block blocks at src; n a multiple of the type's block. src has no
  * alignment. Bit-identical on every ISA. Allocates nothing, cannot fail, any thread. */
@@ -42,8 +56,12 @@ struct kernels {
  * (also that the OS saves the registers); later calls cost a load. Thread-safe. */
 const struct kernels *kernels_get(enum isa isa);
 enum isa kernels_best(void);
-const char *isa_name(enum isa isa); /* "scalar", "sse4", "avx2", "avx512", "neon" */
-bool isa_from_name(const char *name, enum isa *isa); /* "best" is the best one here */
+/* "scalar", "sse4", "avx2", "avxvnni", "avx512", "avx512vnni", "neon", "dotprod", "i8mm" */
+const char *isa_name(enum isa isa);
+/* "auto" and "best" are the best one here. False for an unknown name. */
+bool isa_from_name(const char *name, enum isa *isa);
+/* The names of all levels, or (`here`) of those that kernels_get has, as "scalar, avx2". */
+const char *isa_names(bool here);
 
 /* IEEE half and bfloat16 to f32, exact, in software: for scalars outside the kernels. */
 float f32_from_f16(uint16_t half);

@@ -206,17 +206,18 @@ void packed_group(uint8_t *dst, enum tensor_type type, int rows, bool biased,
 }
 
 const struct packed_kernels *packed_kernels_get(enum isa isa) {
-    (void)isa; /* where only the scalar code is built */
+    static const struct packed_kernels *const tables[ISA_COUNT] = {
 #if defined(__x86_64__)
-    __builtin_cpu_init();
-    /* kernels_get proves that the OS saves the registers of that level. */
-    if (isa == ISA_AVX512 && kernels_get(ISA_AVX512) != NULL &&
-        __builtin_cpu_supports("avx512vnni")) {
-        return &packed_kernels_avx512vnni;
-    }
-    if (isa >= ISA_AVX2 && isa <= ISA_AVX512 && kernels_get(ISA_AVX2) != NULL) {
-        return &packed_kernels_avx2;
-    }
+        [ISA_SSE4] = &packed_kernels_sse4,     [ISA_AVX2] = &packed_kernels_avx2,
+        [ISA_AVXVNNI] = &packed_kernels_avxvnni, [ISA_AVX512] = &packed_kernels_avx512,
+        [ISA_AVX512VNNI] = &packed_kernels_avx512vnni,
+#elif defined(__aarch64__)
+        [ISA_NEON] = &packed_kernels_neon,
+        [ISA_DOTPROD] = &packed_kernels_dotprod,
+        [ISA_I8MM] = &packed_kernels_i8mm,
 #endif
-    return &packed_kernels_scalar;
+    };
+    /* kernels_get knows what this machine has. */
+    if (tables[isa] == NULL || kernels_get(isa) == NULL) return &packed_kernels_scalar;
+    return tables[isa];
 }

@@ -1,6 +1,6 @@
 /* packed.h - quantised weights interleaved by output rows, times activations quantised to int8.
  *
- * A matrix [rows, cols] is cut into groups of R rows (R = 8 or 16, by ISA). A group is one
+ * A matrix [rows, cols] is cut into groups of R rows (R = 4, 8 or 16, by ISA). A group is one
  * sequential stream of tiles, so a thread reads one address range from start to end. Within a tile
  * one 32-bit lane of a register is one row: no horizontal sum ever, and the R results of a group
  * end as one register of floats.
@@ -18,8 +18,8 @@
  *   Columns are padded to a whole tile and rows to a whole group with zero scales.
  *
  * y = sum over blocks b of  d_x[b] * (scale[b] * dot(q_w, q_x)) - min[b] * sum(x)[b], in block order
- * with one multiply and one or two fused multiply-adds per block. The dot is exact, so every ISA, every
- * width and every thread count gives the same bits. */
+ * with one multiply and one or two fused multiply-adds per block. The dot is exact, so every width and
+ * every thread count gives the same bits, and so does every ISA that has fused multiply-adds. */
 #ifndef WOOLLY_ENGINE_PACKED_H
 #define WOOLLY_ENGINE_PACKED_H
 
@@ -35,7 +35,8 @@ enum { PACKED_BLOCK = 32, PACKED_MAX_ROWS = 16, PACKED_MAX_WIDTH = 8 };
 /* Activations: records of `width` columns, one per block of 32 values, in block order. Record
  * layout for width W: int8 q[W][32], float d[W], int32 bias[W] (-8 times the sum of q: the start
  * value that makes unsigned 4-bit weights signed), int32 half[W] (the same over the first 16 q),
- * float s[W] (d * sum). d = largest |x| / 127, q rounded to nearest even. */
+ * float s[W] (d * sum). d = largest |x| / 127, q rounded to nearest even. A block with infinity or NaN
+ * in it has d and s NaN, so that all its products are; one below 2^-119 counts as zero. */
 enum { QACT_COLUMN_BYTES = 48 };
 
 static inline size_t qact_bytes(int width, int64_t n_blocks) {
@@ -47,6 +48,7 @@ struct packed_kernels {
     int rows;      /* R of this ISA's groups */
     int max_width; /* widths 1, 2, 4 .. max_width exist */
     bool biased;   /* 8-bit values are stored as q + 128, for unsigned multiplies */
+    bool fused;    /* multiply and add round once; else twice, and the bits are not those of others */
     /* x [n] f32 (n a multiple of 32) into column `column` of records of width `width`. */
     void (*quantize)(void *records, int width, int column, const float *x, int64_t n);
     /* y[c * stride + r] for the R rows of one group and `width` columns. n_blocks covers whole
@@ -55,7 +57,7 @@ struct packed_kernels {
                                      const void *records, int width, int64_t n_blocks);
 };
 
-/* The fastest available here, or the one of that ISA; NULL when absent. Never NULL for scalar. */
+/* The one of that ISA; the scalar one where this build or this machine lacks it. */
 const struct packed_kernels *packed_kernels_get(enum isa isa);
 
 /* True when the type has a packed form (all block-quantised types). */

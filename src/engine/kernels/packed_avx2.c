@@ -1,4 +1,5 @@
 /* packed_avx2.c - packed product with 8 rows a register and vpmaddubsw. */
+#include "engine/kernels/packed_quantize.h"
 #include "engine/kernels/packed_vec_avx2.h"
 
 #include "engine/kernels/packed_dot_maddubs.h"
@@ -7,25 +8,31 @@ enum { MAX_WIDTH = 4 };
 
 #include "engine/kernels/packed_simd.h"
 
-/* One block of 32 activations at a time to int8; see packed.h. */
 void packed_quantize_avx2(void *records, int width, int column, const float *x, int64_t n) {
     uint8_t *record = records;
-    const __m256 sign = _mm256_set1_ps(-0.0f);
     const __m256i ones8 = _mm256_set1_epi8(1), ones16 = _mm256_set1_epi16(1);
+    const __m256i abs_bits = _mm256_set1_epi32(ABS_BITS);
     const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
     for (int64_t b = 0; b < n / PACKED_BLOCK; b++, record += width * QACT_COLUMN_BYTES) {
         __m256 v[4];
-        for (int i = 0; i < 4; i++) v[i] = _mm256_loadu_ps(x + b * PACKED_BLOCK + 8 * i);
-        __m256 m = _mm256_max_ps(
-            _mm256_max_ps(_mm256_andnot_ps(sign, v[0]), _mm256_andnot_ps(sign, v[1])),
-            _mm256_max_ps(_mm256_andnot_ps(sign, v[2]), _mm256_andnot_ps(sign, v[3])));
-        __m128 h = _mm_max_ps(_mm256_castps256_ps128(m), _mm256_extractf128_ps(m, 1));
-        h = _mm_max_ps(h, _mm_movehl_ps(h, h));
-        float largest = _mm_cvtss_f32(_mm_max_ss(h, _mm_movehdup_ps(h)));
-        float d = largest / 127.0f, inverse = largest > 0 ? 127.0f / largest : 0;
+        __m256i bits[4];
+        for (int i = 0; i < 4; i++) {
+            v[i] = _mm256_loadu_ps(x + b * PACKED_BLOCK + 8 * i);
+            bits[i] = _mm256_and_si256(_mm256_castps_si256(v[i]), abs_bits);
+        }
+        __m256i m = _mm256_max_epi32(_mm256_max_epi32(bits[0], bits[1]),
+                                     _mm256_max_epi32(bits[2], bits[3]));
+        __m128i h = _mm_max_epi32(_mm256_castsi256_si128(m), _mm256_extracti128_si256(m, 1));
+        h = _mm_max_epi32(h, _mm_unpackhi_epi64(h, h));
+        h = _mm_max_epi32(h, _mm_shuffle_epi32(h, 1));
+        struct quantum scale = quantum_of((uint32_t)_mm_cvtsi128_si32(h));
+        if (scale.inverse == 0) {
+            store_empty(record, width, column, scale.d);
+            continue;
+        }
         __m256i i32[4];
         for (int i = 0; i < 4; i++) {
-            i32[i] = _mm256_cvtps_epi32(_mm256_mul_ps(v[i], _mm256_set1_ps(inverse)));
+            i32[i] = _mm256_cvtps_epi32(_mm256_mul_ps(v[i], _mm256_set1_ps(scale.inverse)));
         }
         __m256i packed = _mm256_packs_epi16(_mm256_packs_epi32(i32[0], i32[1]),
                                             _mm256_packs_epi32(i32[2], i32[3]));
@@ -36,15 +43,8 @@ void packed_quantize_avx2(void *records, int width, int column, const float *x, 
         __m128i low = _mm256_castsi256_si128(sums), high = _mm256_extracti128_si256(sums, 1);
         __m128i both = _mm_hadd_epi32(low, high);
         both = _mm_hadd_epi32(both, both);
-        int32_t half = _mm_cvtsi128_si32(both), sum = half + _mm_extract_epi32(both, 1);
-        float s = d * (float)sum;
-        int32_t bias = -8 * sum;
-        half *= -8;
-        uint8_t *tail = record + width * PACKED_BLOCK + 4 * column;
-        memcpy(tail, &d, 4);
-        memcpy(tail + 4 * width, &bias, 4);
-        memcpy(tail + 8 * width, &half, 4);
-        memcpy(tail + 12 * width, &s, 4);
+        int32_t half = _mm_cvtsi128_si32(both);
+        store_tail(record, width, column, scale.d, half, half + _mm_extract_epi32(both, 1));
     }
 }
 
@@ -53,6 +53,7 @@ const struct packed_kernels packed_kernels_avx2 = {
     .rows = ROWS,
     .max_width = MAX_WIDTH,
     .biased = false,
+    .fused = true,
     .quantize = packed_quantize_avx2,
     .group = PACKED_GROUPS,
 };

@@ -14,6 +14,7 @@ const struct packed_kernels packed_kernels_avx512vnni = {
     .rows = ROWS,
     .max_width = MAX_WIDTH,
     .biased = true,
+    .fused = true,
     .quantize = packed_quantize_avx2,
     .group = PACKED_GROUPS,
 };

@@ -42,9 +42,16 @@ INLINE void dot_lines(VI *dot, const VI *w, const uint8_t *x, const int n,
     }
 }
 
-/* Sums of 16 or (where `second` is not NULL) 32 products a row: quad q of first[e] is row 4 q + e. */
-INLINE VI dot_quads(const VI *first, const uint8_t *x, const VI *second,
-                    const struct packed_format f) {
+INLINE void prepare_quads(VI *quads, const int width) {
+    (void)quads;
+    (void)width;
+}
+
+/* dot[0]: sums of 16 or (where `second` is not NULL) 32 products a row: quad q of first[e] is row
+ * 4 q + e. */
+INLINE void dot_quads(VI *dot, const VI *first, const uint8_t *x, const VI *second,
+                      const struct packed_format f, const int width) {
+    (void)width;
     VI sums[4], x0 = vi_load_quad(x), x1 = second != NULL ? vi_load_quad(x + 16) : x0;
     for (int e = 0; e < 4; e++) {
         VI sum = products(first[e], x0, f);
@@ -56,5 +63,5 @@ INLINE VI dot_quads(const VI *first, const uint8_t *x, const VI *second,
             sums[e] = vi_add_32(vi_widen_pairs(sum), vi_widen_pairs(products(second[e], x1, f)));
         }
     }
-    return vi_sums(sums);
+    dot[0] = vi_sums(sums);
 }

@@ -56,10 +56,12 @@ struct packed_block {
 /* Block b (of 32 columns) of a row in file layout. */
 void packed_unpack(struct packed_block *u, enum tensor_type type, const uint8_t *row, int64_t b);
 
-/* Shared by all levels of x86 from AVX2 on. */
+/* Shared by all levels of x86 from AVX2 on, and by all of AArch64. */
 void packed_quantize_avx2(void *records, int width, int column, const float *x, int64_t n);
+void packed_quantize_neon(void *records, int width, int column, const float *x, int64_t n);
 
-extern const struct packed_kernels packed_kernels_scalar, packed_kernels_avx2,
-    packed_kernels_avxvnni, packed_kernels_avx512vnni;
+extern const struct packed_kernels packed_kernels_scalar, packed_kernels_sse4, packed_kernels_avx2,
+    packed_kernels_avxvnni, packed_kernels_avx512, packed_kernels_avx512vnni, packed_kernels_neon,
+    packed_kernels_dotprod, packed_kernels_i8mm;
 
 #endif

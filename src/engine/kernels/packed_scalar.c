@@ -1,5 +1,5 @@
 /* packed_scalar.c - the packed product in plain C: what every other ISA must equal bit for bit. */
-#include "engine/kernels/packed_format.h"
+#include "engine/kernels/packed_quantize.h"
 
 #include <math.h>
 #include <string.h>
@@ -10,24 +10,26 @@ static void quantize(void *records, int width, int column, const float *x, int64
     uint8_t *record = records;
     for (int64_t b = 0; b < n / PACKED_BLOCK; b++, record += width * QACT_COLUMN_BYTES) {
         const float *v = x + b * PACKED_BLOCK;
-        float largest = 0;
-        for (int j = 0; j < PACKED_BLOCK; j++) largest = fmaxf(largest, fabsf(v[j]));
-        float d = largest / 127.0f, inverse = largest > 0 ? 127.0f / largest : 0;
+        uint32_t largest = 0;
+        for (int j = 0; j < PACKED_BLOCK; j++) {
+            uint32_t bits;
+            memcpy(&bits, &v[j], sizeof bits);
+            bits &= ABS_BITS;
+            if (bits > largest) largest = bits;
+        }
+        struct quantum scale = quantum_of(largest);
+        if (scale.inverse == 0) {
+            store_empty(record, width, column, scale.d);
+            continue;
+        }
         int8_t *q = (int8_t *)record + column * PACKED_BLOCK;
         int32_t half = 0, sum = 0;
         for (int j = 0; j < PACKED_BLOCK; j++) {
-            q[j] = (int8_t)lrintf(v[j] * inverse);
+            q[j] = (int8_t)lrintf(v[j] * scale.inverse);
             sum += q[j];
             if (j == 15) half = sum;
         }
-        float s = d * (float)sum;
-        int32_t bias = -8 * sum;
-        half *= -8;
-        uint8_t *tail = record + width * PACKED_BLOCK + 4 * column;
-        memcpy(tail, &d, 4);
-        memcpy(tail + 4 * width, &bias, 4);
-        memcpy(tail + 8 * width, &half, 4);
-        memcpy(tail + 12 * width, &s, 4);
+        store_tail(record, width, column, scale.d, half, sum);
     }
 }
 
@@ -127,6 +129,7 @@ const struct packed_kernels packed_kernels_scalar = {
     .rows = ROWS,
     .max_width = PACKED_MAX_WIDTH,
     .biased = false,
+    .fused = true,
     .quantize = quantize,
     .group = {ENTRY(Q4_0), ENTRY(Q4_1), ENTRY(Q5_0), ENTRY(Q5_1), ENTRY(Q8_0), ENTRY(Q2_K),
               ENTRY(Q3_K), ENTRY(Q4_K), ENTRY(Q5_K), ENTRY(Q6_K), ENTRY(IQ4_NL), ENTRY(IQ4_XS)},

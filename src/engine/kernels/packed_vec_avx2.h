@@ -57,6 +57,7 @@ INLINE VF vf_load_u8(const uint8_t *p) {
 INLINE void vf_store(float *p, VF v) { _mm256_storeu_ps(p, v); }
 /* A macro: gcc takes a function that only prefetches for one without effect and drops its calls. */
 #define prefetch(p) _mm_prefetch((const char *)(p), _MM_HINT_T0)
+#define prefetch_to_l2(p) _mm_prefetch((const char *)(p), _MM_HINT_T1)
 
 /* Within each quad: byte i is table[index[i]], 0 where the index is negative. */
 INLINE VI vi_shuffle(VI table, VI index) { return _mm256_shuffle_epi8(table, index); }

@@ -4,18 +4,20 @@
 #include "engine/kernels/rows_tables.h"
 
 const struct row_kernels *row_kernels_get(enum isa isa) {
-    (void)isa; /* where only the scalar code is built */
+    static const struct row_kernels *const tables[ISA_COUNT] = {
 #if defined(__x86_64__)
-    __builtin_cpu_init();
-    if (isa == ISA_AVX512 && kernels_get(ISA_AVX512) != NULL &&
-        __builtin_cpu_supports("avx512vnni")) {
-        return &row_kernels_avx512vnni;
-    }
-    if (isa >= ISA_AVX2 && isa <= ISA_AVX512 && kernels_get(ISA_AVX2) != NULL) {
-        return &row_kernels_avx2;
-    }
+        [ISA_SSE4] = &row_kernels_sse4,     [ISA_AVX2] = &row_kernels_avx2,
+        [ISA_AVXVNNI] = &row_kernels_avxvnni, [ISA_AVX512] = &row_kernels_avx512,
+        [ISA_AVX512VNNI] = &row_kernels_avx512vnni,
+#elif defined(__aarch64__)
+        [ISA_NEON] = &row_kernels_neon,
+        [ISA_DOTPROD] = &row_kernels_dotprod,
+        [ISA_I8MM] = &row_kernels_i8mm,
 #endif
-    return &row_kernels_scalar;
+    };
+    /* kernels_get knows what this machine has. */
+    if (tables[isa] == NULL || kernels_get(isa) == NULL) return &row_kernels_scalar;
+    return tables[isa];
 }
 
 bool rows_supported(enum tensor_type type) {

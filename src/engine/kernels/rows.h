@@ -2,7 +2,7 @@
  *
  * The product without a repacked copy. Activations are the records of packed.h, made by
  * packed_kernels_get(isa)->quantize with width 1, 2, 4 or 8. Each result takes the same steps in the
- * same order as the packed product, so both give the same bits, on every ISA and for every width. */
+ * same order as the packed product, so both give the same bits for every width. */
 #ifndef WOOLLY_ENGINE_ROWS_H
 #define WOOLLY_ENGINE_ROWS_H
 
@@ -19,7 +19,7 @@ struct row_kernels {
                                     int64_t n_rows, int64_t cols, const void *records, int width);
 };
 
-/* The one of that ISA, or of the next lower one that has its own; never NULL. */
+/* The one of that ISA; the scalar one where this build or this machine lacks it. */
 const struct row_kernels *row_kernels_get(enum isa isa);
 /* True for the block-quantised types. */
 bool rows_supported(enum tensor_type type);

@@ -237,28 +237,34 @@ INLINE VF field(VI v, const int k, const int offset) {
 }
 
 /* acc[c] + one block of 32 columns for W columns of the record at x. */
-INLINE void add_block(VF *acc, const struct packed_format f, const VI *w,
-                      const struct scales *scales, const uint8_t *x, const int W) {
+INLINE void add_block(VF *acc, const struct packed_format f, VI *w, const struct scales *scales,
+                      const uint8_t *x, const int W) {
+    const int step = W < COLUMN_STEP ? W : COLUMN_STEP;
+    prepare_quads(w, W);
 #pragma GCC unroll 8
-    for (int c = 0; c < W; c++) {
-        const struct column column = column_of(x, W, c);
-        VI dot[2], start[2];
-        start_values(start, f, column);
-        dot[0] = dot_quads(w, column.q, f.scales == 1 ? w + 4 : NULL, f);
-        dot[1] = f.scales == 1 ? dot[0] : dot_quads(w + 4, column.q + 16, NULL, f);
-        if (zero_of(f) != 0) {
-            for (int h = 0; h < f.scales; h++) dot[h] = vi_add_32(dot[h], start[h]);
+    for (int c = 0; c < W; c += step) {
+        const uint8_t *q = column_of(x, W, c).q;
+        VI dot[2][COLUMN_STEP];
+        dot_quads(dot[0], w, q, f.scales == 1 ? w + 4 : NULL, f, W);
+        if (f.scales == 2) dot_quads(dot[1], w + 4, q + 16, NULL, f, W);
+        for (int j = 0; j < step; j++) {
+            const struct column column = column_of(x, W, c + j);
+            VI start[2], both[2] = {dot[0][j], dot[f.scales - 1][j]};
+            start_values(start, f, column);
+            if (zero_of(f) != 0) {
+                for (int h = 0; h < f.scales; h++) both[h] = vi_add_32(both[h], start[h]);
+            }
+            acc[c + j] = finish_block(acc[c + j], f, both, scales, column);
         }
-        acc[c] = finish_block(acc[c], f, dot, scales, column);
     }
 }
 
 /* Asks for the share of the next pass that matches what this one reads now. The rows of a pass are
  * as many streams as no hardware prefetcher follows; the next pass, taken in the order of its
- * addresses, is one. */
+ * addresses, is one. It may be larger than the first-level cache. */
 INLINE void prefetch_next(const struct pass *p, int64_t at, const int bytes) {
     const uint8_t *next = p->base[0] + ROWS * (p->step + at);
-    for (int i = 0; i < ROWS * bytes; i += 64) prefetch(next + i);
+    for (int i = 0; i < ROWS * bytes; i += 64) prefetch_to_l2(next + i);
 }
 
 /* One pass of ROWS rows. */

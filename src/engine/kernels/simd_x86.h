@@ -6,7 +6,11 @@
 typedef __m128i VB;
 
 static inline float half(uint16_t bits) {
+#ifdef __F16C__
     return _cvtsh_ss(bits);
+#else
+    return f32_from_f16(bits);
+#endif
 }
 static inline VB vb_load(const void *p) {
     return _mm_loadu_si128((const __m128i *)p);

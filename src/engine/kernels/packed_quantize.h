@@ -1,0 +1,49 @@
+/* packed_quantize.h - what the quantisers of activations share: the scale of a block and the numbers
+ * behind its bytes; see packed.h. */
+#ifndef WOOLLY_ENGINE_PACKED_QUANTIZE_H
+#define WOOLLY_ENGINE_PACKED_QUANTIZE_H
+
+#include "engine/kernels/packed_format.h"
+
+#include <math.h>
+#include <string.h>
+
+/* Bits of |x|, as integers in the order of the numbers, with infinity and NaN above them all: so the
+ * largest of a block tells of these too. */
+enum { ABS_BITS = 0x7fffffff, INFINITY_BITS = 0x7f800000 };
+/* 2^-119: below it 127 / largest would be infinite. Such blocks count as zero. */
+enum { LEAST_BITS = (127 - 119) << 23 };
+
+struct quantum {
+    float d, inverse;
+};
+
+/* d is NaN for a block that holds infinity or NaN: its products, whatever the weights, are NaN. */
+static inline struct quantum quantum_of(uint32_t largest_bits) {
+    if (largest_bits >= INFINITY_BITS) return (struct quantum){NAN, 0};
+    if (largest_bits < LEAST_BITS) return (struct quantum){0, 0};
+    float largest;
+    memcpy(&largest, &largest_bits, sizeof largest);
+    return (struct quantum){largest / 127.0f, 127.0f / largest};
+}
+
+/* What follows the bytes of a block: `half` is the sum of the first 16 of them, `sum` that of all. */
+static inline void store_tail(uint8_t *record, int width, int column, float d, int32_t half,
+                              int32_t sum) {
+    const float s = d * (float)sum;
+    uint8_t *tail = record + width * PACKED_BLOCK + 4 * column;
+    sum *= -8;
+    half *= -8;
+    memcpy(tail, &d, 4);
+    memcpy(tail + 4 * width, &sum, 4);
+    memcpy(tail + 8 * width, &half, 4);
+    memcpy(tail + 12 * width, &s, 4);
+}
+
+/* A block of d NaN or 0. */
+static inline void store_empty(uint8_t *record, int width, int column, float d) {
+    memset(record + column * PACKED_BLOCK, 0, PACKED_BLOCK);
+    store_tail(record, width, column, d, 0, 0);
+}
+
+#endif
