@@ -5,7 +5,7 @@ set -eu
 cd "$(dirname "$0")/.."
 compiler=${WOOLLY_AARCH64_CC:-aarch64-linux-gnu-gcc}
 emulator=${WOOLLY_AARCH64_QEMU:-qemu-aarch64}
-tests="test_packed test_rows test_kernels test_dequantize"
+tests="test_packed test_rows test_attention test_kernels test_dequantize"
 
 if [ -n "${WOOLLY_SANITIZE:-}" ]; then
   echo "skipped: the emulated tests run in builds without sanitizers"

@@ -68,12 +68,10 @@ void attention_merge(float *out, int64_t out_stride, const struct attention_part
 const struct attention_kernels *attention_kernels_get(enum isa isa) {
     if (kernels_get(isa) == NULL) return &attention_kernels_scalar;
 #if defined(__x86_64__)
-    if (isa >= ISA_AVX512 && kernels_get(ISA_AVX512) != NULL) {
-        __builtin_cpu_init();
-        return __builtin_cpu_supports("avx512vnni") ? &attention_kernels_avx512vnni
-                                                    : &attention_kernels_avx512;
-    }
-    if (isa >= ISA_AVX2 && kernels_get(ISA_AVX2) != NULL) return &attention_kernels_avx2;
+    if (isa >= ISA_AVX512VNNI) return &attention_kernels_avx512vnni;
+    if (isa >= ISA_AVX512) return &attention_kernels_avx512;
+    if (isa >= ISA_AVX2) return &attention_kernels_avx2;
+    if (isa >= ISA_SSE4) return &attention_kernels_sse4;
 #elif defined(__aarch64__)
     if (isa >= ISA_NEON) return &attention_kernels_neon;
 #endif

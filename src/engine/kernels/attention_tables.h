@@ -12,8 +12,8 @@ enum {
 
 extern const struct attention_kernels attention_kernels_scalar;
 #if defined(__x86_64__)
-extern const struct attention_kernels attention_kernels_avx2, attention_kernels_avx512,
-    attention_kernels_avx512vnni;
+extern const struct attention_kernels attention_kernels_sse4, attention_kernels_avx2,
+    attention_kernels_avx512, attention_kernels_avx512vnni;
 #elif defined(__aarch64__)
 extern const struct attention_kernels attention_kernels_neon;
 #endif

@@ -1,4 +1,5 @@
-/* vf_sse4.h - registers of 4 floats (SSE4.2: no fused multiply-add, no half floats) for simd.h. */
+/* vf_sse4.h - registers of 4 floats (SSE4.2: no fused multiply-add, no half floats) for simd.h and
+ * attention_simd.h. */
 #ifndef WOOLLY_ENGINE_VF_SSE4_H
 #define WOOLLY_ENGINE_VF_SSE4_H
 
@@ -83,6 +84,11 @@ static inline VF vf_load_half(const uint8_t *p) {
 static inline VF vf_load_bf16(const uint8_t *p) {
     __m128i wide = _mm_cvtepu16_epi32(_mm_loadl_epi64((const __m128i *)p));
     return _mm_castsi128_ps(_mm_slli_epi32(wide, 16));
+}
+
+/* r[i] lane j becomes r[j] lane i. */
+static inline void vf_transpose(VF *r) {
+    _MM_TRANSPOSE4_PS(r[0], r[1], r[2], r[3]);
 }
 
 #include "engine/kernels/simd_x86.h"
