@@ -1,7 +1,9 @@
 local common = require "woolly.common"
 local kernels = require "woolly.kernels"
+local roofs = require "woolly.roofs"
 local stats = require "woolly.stats"
 local woolly = require "woolly"
+local work = require "woolly.work"
 
 -- Fused against naive in F32: the sum's order; then what rounding keys and values costs.
 local MOST_NMSE <const> = { f32 = 1e-10, f16 = 1e-6, q8_0 = 1e-3, q4_0 = 5e-2 }
@@ -17,17 +19,22 @@ local function looser(a, b) return math.max(MOST_NMSE[a], MOST_NMSE[b]) end
 local function attend(state, p, shape, context, n_tokens, n_samples, min_ms)
   local switches = state.switches
   local bytes = 8 * shape.n_head_kv * shape.head_dim * context * (shape.n_layer or 1)
+  local footprint = n_tokens == 1 and math.min(bytes, MOST_FOOTPRINT) or 0
   local found = woolly.must(kernels.attention {
     n_head = shape.n_head, n_head_kv = shape.n_head_kv, head_dim = shape.head_dim,
     n_past = math.max(context - n_tokens, 0), n_tokens = n_tokens, key_type = switches.key_type,
     value_type = switches.value_type, isa = switches.simd and switches.backend or "scalar",
     threads = switches.threads, samples = n_samples or p.n_samples, min_ms = min_ms or p.min_ms,
-    footprint = n_tokens == 1 and math.min(bytes, MOST_FOOTPRINT) or 0 })
+    footprint = footprint })
   found.limit = looser(switches.key_type, switches.value_type)
   if found.nmse ~= found.nmse or found.nmse > found.limit then
     woolly.fail(string.format("check: fused attention over %d tokens is off by an NMSE of %g, at "
                               .. "most %g is allowed", context, found.nmse, found.limit), "check")
   end
+  found.unit = { bytes = found.fused_bytes, threads = switches.threads,
+                 footprint = math.max(1, footprint // found.naive_bytes) * found.fused_bytes,
+                 macs = 2 * shape.n_head * shape.head_dim * n_tokens * (context - n_tokens / 2),
+                 arithmetic = switches.key_type == "q8_0" and "int8" or "f32" }
   found.speedup = {}
   for i, naive in ipairs(found.naive_ns) do found.speedup[i] = naive / found.fused_ns[i] end
   return found
@@ -49,6 +56,14 @@ local function add_row(state, shape, context, n_tokens, decode, prefill)
     name_of(shape), context, cell(decode), n_tokens, cell(prefill))
 end
 
+--- The speed-up of one case; its roof is what remains when the fused way is as fast as can be.
+local function record(m, state, metric, found)
+  m:record_samples(metric, found.speedup)
+  if not state.limits then return m:roof(metric, nil, state.why_not) end
+  local most, by = work.limit(state.limits, found.unit)
+  m:roof(metric, most and stats.median(found.naive_ns) * most / 1e9, by)
+end
+
 return woolly.scenario {
   about = "Attention: fused against naive at several contexts, decode and prompt, shared heads",
   gate = "phase2",
@@ -67,12 +82,15 @@ return woolly.scenario {
     min_ms = { default = 2.0, help = "length of a sample" },
     shapes = { default = "all", choices = { "all", "model" },
                help = "tables: other shapes of heads as well, or the model's only" },
+    roofs = roofs.param,
   },
   setup = function(p)
     local model = woolly.model(p)
     local info = model:info()
     local context <close> = woolly.context(model, p, { n_ctx = 8 })
-    return { model = model, switches = context:switches(), rows = {},
+    local limits, why_not = roofs.load(p, { context:switches().threads })
+    return { model = model, switches = context:switches(), rows = {}, limits = limits,
+             why_not = why_not,
              shape = { n_head = info.n_head, n_head_kv = info.n_head_kv, head_dim = info.head_dim,
                        n_layer = info.n_layer } }
   end,
@@ -98,9 +116,9 @@ return woolly.scenario {
         end
       end
     end
-    m:record_samples("attention_speedup", worst.speedup)
-    m:record_samples("attention_decode_speedup", last.decode.speedup)
-    m:record_samples("attention_prefill_speedup", last.prefill.speedup)
+    record(m, state, "attention_speedup", worst)
+    record(m, state, "attention_decode_speedup", last.decode)
+    record(m, state, "attention_prefill_speedup", last.prefill)
   end,
   finish = function(_, state, p)
     for _, shape in ipairs(p.shapes == "all" and OTHER_SHAPES or {}) do

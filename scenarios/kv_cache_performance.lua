@@ -1,4 +1,5 @@
 local common = require "woolly.common"
+local models = require "woolly.models"
 local stats = require "woolly.stats"
 local woolly = require "woolly"
 
@@ -19,7 +20,8 @@ local function open_all(state, model, p, n_ctx)
     local name = name_of { key_type = key_type, value_type = value_type }
     if known[name] then return end
     known[name] = true
-    local fits = model:info().head_dim % 32 == 0 or not name:match("q%d")
+    local fits = common.cache_fits(key_type, state.head_dim)
+      and common.cache_fits(value_type, state.head_dim)
     list[#list + 1] = { name = name, key_type = key_type, value_type = value_type,
                         is_own = name == own, rates = {}, fits = fits }
   end
@@ -37,19 +39,35 @@ local function open_all(state, model, p, n_ctx)
   return list
 end
 
---- Logits of each type against those of an F32 cache, the rest alike.
-local function measure_quality(m, state, model, p)
-  local ids = common.prompt(model, p.n_quality)
+--- Logits with this type of cache against those with F32, the rest alike; nil where it cannot be.
+local function quality(model, p, one)
+  local head_dim = model:info().head_dim
+  if not common.cache_fits(one.key_type, head_dim) then return nil end
+  if not common.cache_fits(one.value_type, head_dim) then return nil end
+  local ids = common.prompt(model, math.min(p.n_quality, model:info().n_ctx_train))
+  local tested <close> = woolly.context(model, p, { key_type = one.key_type, n_ctx = #ids,
+                                                    value_type = one.value_type })
+  local reference <close> = woolly.context(model, p, { key_type = "f32", value_type = "f32",
+                                                       n_ctx = #ids })
+  return woolly.must(tested:compare(reference, ids))
+end
+
+--- On the model under test, and on the bundled one, which was trained: random weights carry each
+--- rounding far.
+local function measure_quality(m, state, p)
+  local bundled = woolly.model { model = models.resolve "bundled:stories260K" }
   for _, one in ipairs(state.types) do
-    if one.fits then
-      local tested <close> = woolly.context(model, p, { key_type = one.key_type, n_ctx = #ids,
-                                                        value_type = one.value_type })
-      local reference <close> = woolly.context(model, p, { key_type = "f32", value_type = "f32",
-                                                           n_ctx = #ids })
-      one.quality = woolly.must(tested:compare(reference, ids))
-      if one.is_own then
-        m:record("kv_kld_mean", one.quality.kld_mean)
-        m:record("kv_accuracy_score", one.quality.top1)
+    one.quality, one.of_text = quality(state.model, p, one), quality(bundled, p, one)
+    if one.is_own and one.quality then
+      m:record("kv_kld_mean", one.quality.kld_mean)
+      m:record("kv_accuracy_score", one.quality.top1)
+    end
+    if one.is_own and one.of_text then
+      m:record("text_kv_kld_mean", one.of_text.kld_mean)
+      m:record("text_kv_accuracy_score", one.of_text.top1)
+    elseif one.is_own then
+      for _, metric in ipairs { "text_kv_kld_mean", "text_kv_accuracy_score" } do
+        m:missing(metric, "the bundled model has heads of 8 values, a multiple of 32 is needed")
       end
     end
   end
@@ -76,11 +94,15 @@ local function measure_depths(state, model, p)
   end
 end
 
+local function quality_text(found)
+  return found and string.format("%.1e %.3f", found.kld_mean, found.top1) or "-"
+end
+
 local function add_rows(state)
   local head, f32 = {}, state.types[1].bytes
   for i, depth in ipairs(state.depths) do head[i] = string.format("%8s", "d" .. depth) end
-  state.rows[1] = string.format("%-9s MB at %d (F32 / it)   tokens/s %s   KLD     first choice",
-                                "cache", GATE_N_CTX, table.concat(head))
+  state.rows[1] = string.format("%-9s MB at %d (F32 / it)   tokens/s %s   KLD, first choice; and "
+                                .. "of the bundled model", "cache", GATE_N_CTX, table.concat(head))
   for _, one in ipairs(state.types) do
     local cells = {}
     for i, rates in ipairs(one.rates) do
@@ -89,9 +111,9 @@ local function add_rows(state)
     state.rows[#state.rows + 1] = not one.fits
       and string.format("%-9s not possible: heads of %d values, a multiple of 32 is needed",
                         one.name, state.head_dim)
-      or string.format("%-9s %10.1f (x %.2f)   %19s   %.1e  %.3f", one.name,
+      or string.format("%-9s %10.1f (x %.2f)   %19s   %s   %s", one.name,
                        one.bytes * GATE_N_CTX / 1e6, f32 / one.bytes, table.concat(cells),
-                       one.quality.kld_mean, one.quality.top1)
+                       quality_text(one.quality), quality_text(one.of_text))
   end
 end
 
@@ -120,7 +142,8 @@ return woolly.scenario {
   warmup = 0,
   runs = 1,
   metrics = { "kv_cache_memory_mb", "kv_cache_reduction_factor", "deep_tokens_per_second",
-              "deep_decode_share", "kv_kld_mean", "kv_accuracy_score" },
+              "deep_decode_share", "kv_kld_mean", "kv_accuracy_score", "text_kv_kld_mean",
+              "text_kv_accuracy_score" },
   params = {
     measure = { default = "quantization", choices = { "quantization" },
                 help = "what is measured" },
@@ -146,7 +169,7 @@ return woolly.scenario {
       local context <close> = woolly.context(state.model, p, { n_ctx = n_ctx })
       m:record("kv_cache_memory_mb", context:memory().kv_bytes / n_ctx * GATE_N_CTX / 1e6)
     end
-    measure_quality(m, state, state.model, p)
+    measure_quality(m, state, p)
     measure_depths(state, state.model, p)
     for _, one in ipairs(state.types) do
       if one.is_own then

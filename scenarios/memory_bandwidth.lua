@@ -42,7 +42,7 @@ local function add_predictions(state, p)
   local f32 = state.reference:memory().kv_bytes / state.reference:n_ctx()
   local fused = switches.fused_matmul and switches.fused_attention
   for _, kind in ipairs(fused and { "f16", "q8_0", "q4_0" } or {}) do
-    if info.head_dim % 32 == 0 or kind == "f16" then
+    if common.cache_fits(kind, info.head_dim) then
       local context <close> = woolly.context(state.model, p, { key_type = kind, n_ctx = 64,
                                                                value_type = kind })
       local bytes, cells = context:memory().kv_bytes / 64, {}

@@ -29,14 +29,22 @@ end
 
 local FEWEST_FOR_TOP1 <const> = 32 -- first choices of fewer positions say little
 
---- The context under test, with f16 for a quantised cache that the model's heads are too small for.
+--- Can a KV cache of that type have heads of so many values?
+---@param kind string   "q4_0"
+---@param head_dim integer
+---@return boolean
+function common.cache_fits(kind, head_dim)
+  return kind ~= "q4_0" or head_dim % 32 == 0
+end
+
+--- The context under test, with f16 for a cache that the model's heads are too small for.
 local function tested_context(model, p, options)
-  if model:info().head_dim % 32 == 0 then return woolly.context(model, p, options) end
+  local head_dim = model:info().head_dim
   local switches, preset = {}, woolly.must(engine.preset(p.preset))
   for key, value in pairs(p.switches or {}) do switches[key] = value end
   for _, key in ipairs { "key_type", "value_type" } do
     local kind = tostring(switches[key] or switches.kv_type or preset[key])
-    switches[key] = kind:match("^q") and "f16" or kind
+    switches[key] = common.cache_fits(kind, head_dim) and kind or "f16"
   end
   switches.kv_type = nil
   return woolly.context(model, { preset = p.preset, switches = switches, threads = p.threads },

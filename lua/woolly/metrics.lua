@@ -156,6 +156,10 @@ define("kv_kld_mean", "nats", "lower", "run",
   "mean KL divergence from the same preset with an F32 KV cache", EXACT)
 define("kv_accuracy_score", "", "higher", "run",
   "share of positions with the same most likely token as with an F32 KV cache", EXACT)
+define("text_kv_kld_mean", "nats", "lower", "run",
+  "kv_kld_mean of the bundled model on its kind of text", EXACT)
+define("text_kv_accuracy_score", "", "higher", "run",
+  "kv_accuracy_score of the bundled model on its kind of text", EXACT)
 define("perplexity", "", "lower", "run",
   "exp of the mean negative log likelihood, second half of each chunk scored", EXACT)
 -- Other engines, service
