@@ -58,14 +58,6 @@ bool matmul_form_supported(enum matmul_form form, enum tensor_type type) {
 
 /* ---- the work ---- */
 
-static int width_of(int64_t n) {
-    return n > 4 ? 8 : n > 2 ? 4 : n > 1 ? 2 : 1;
-}
-
-static int smaller(int a, int b) {
-    return a < b ? a : b;
-}
-
 static int64_t tile_columns(const struct matmul *m, int64_t tile) {
     int64_t left = m->bench->n_tokens - tile * m->tile;
     return left < m->tile ? left : m->tile;
@@ -105,7 +97,7 @@ static void multiply_float(struct matmul *m, int thread, const uint8_t *weights,
 static void multiply_unit(struct matmul *m, const uint8_t *weights, int64_t unit, int64_t tile) {
     const struct matmul_bench *b = m->bench;
     const int64_t row = unit * m->unit, left = b->rows - row;
-    const int width = width_of(tile_columns(m, tile));
+    const int width = qact_width(tile_columns(m, tile));
     float *y = m->y + tile * m->tile * m->padded_rows + row;
     const uint8_t *data = weights + (uint64_t)unit * m->unit_bytes;
     if (b->form == MATMUL_PACKED) {
@@ -121,7 +113,7 @@ static void multiply_unit(struct matmul *m, const uint8_t *weights, int64_t unit
 static void quantize_tile(struct matmul *m, int64_t tile) {
     const int64_t cols = m->bench->cols, columns = tile_columns(m, tile);
     for (int64_t c = 0; c < columns; c++) {
-        m->packed->quantize(tile_records(m, tile), width_of(columns), (int)c,
+        m->packed->quantize(tile_records(m, tile), qact_width(columns), (int)c,
                             m->x + (tile * m->tile + c) * cols, cols);
     }
 }
@@ -288,7 +280,7 @@ bool bench_matmul(const struct matmul_bench *b, double *samples_ns,
     m.unit = b->form == MATMUL_FLOAT ? FLOAT_UNIT : m.packed->rows;
     m.n_units = (b->rows + m.unit - 1) / m.unit;
     m.padded_rows = m.n_units * m.unit;
-    m.tile = smaller(m.packed->max_width, m.row_kernels->max_width);
+    m.tile = b->form == MATMUL_PACKED ? m.packed->max_width : m.row_kernels->max_width;
     m.n_tiles = (b->n_tokens + m.tile - 1) / m.tile;
     m.n_blocks = (b->cols + 255) / 256 * 8;
     m.row_bytes = tensor_type_row_bytes(b->type, (uint64_t)b->cols);

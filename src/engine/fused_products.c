@@ -8,10 +8,6 @@
 #define PIECE_BYTES (128 * 1024)
 #define PIECES_PER_THREAD 8
 
-static int width_of(int64_t n) {
-    return n > 4 ? 8 : n > 2 ? 4 : n > 1 ? 2 : 1;
-}
-
 static size_t tile_offset(const struct fused *f, int64_t cols, int64_t tile) {
     return (size_t)tile * qact_bytes(f->width, fused_blocks(cols));
 }
@@ -21,7 +17,7 @@ static size_t tile_offset(const struct fused *f, int64_t cols, int64_t tile) {
 /* Columns of one tile to records; the blocks beyond cols are zero. */
 static void quantize_tile(const struct fused *f, uint8_t *records, const float *x, int64_t ld,
                           int64_t n, int64_t cols) {
-    const int width = width_of(n);
+    const int width = qact_width(n);
     const int64_t blocks = cols / PACKED_BLOCK, padded = fused_blocks(cols);
     for (int64_t c = 0; c < n; c++) f->packed->quantize(records, width, (int)c, x + c * ld, cols);
     memset(records + qact_bytes(width, blocks), 0, qact_bytes(width, padded - blocks));
@@ -101,7 +97,7 @@ static void product(struct pass *p, struct fused_thread *self, const struct fuse
     const struct weight *w = m->w;
     const int64_t row = unit * f->unit, columns = pass_tile_columns(f, in->n, tile);
     const int64_t n_rows = w->rows - row < f->unit ? w->rows - row : f->unit;
-    const int width = width_of(columns);
+    const int width = qact_width(columns);
     self->kernel_calls++;
     if (m->packed != NULL) {
         f->packed->group[w->type](y, stride, packed_matrix_group(m->packed, unit),
@@ -209,7 +205,7 @@ static void gate_up_chunk(struct pass *p, struct fused_thread *self, const struc
     for (int64_t done = 0; done < n_rows; done += f->unit) {
         product(p, self, &layer->up, (row + done) / f->unit, in, tile, up + done, FUSED_CHUNK);
     }
-    const int width = width_of(columns);
+    const int width = qact_width(columns);
     uint8_t *block = f->h_records + tile_offset(f, n_ff, tile) + qact_bytes(width, chunk);
     for (int64_t c = 0; c < columns; c++) {
         float *h = f->h + (tile * f->width + c) * n_ff + row;
@@ -221,7 +217,7 @@ static void gate_up_chunk(struct pass *p, struct fused_thread *self, const struc
 static void zero_tail(struct fused *f, int64_t n, int64_t cols) {
     const int64_t blocks = cols / PACKED_BLOCK, padded = fused_blocks(cols);
     for (int64_t t = 0; t < pass_tiles(f, n) && padded > blocks; t++) {
-        const int width = width_of(pass_tile_columns(f, n, t));
+        const int width = qact_width(pass_tile_columns(f, n, t));
         memset(f->h_records + tile_offset(f, cols, t) + qact_bytes(width, blocks), 0,
                qact_bytes(width, padded - blocks));
     }

@@ -30,7 +30,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { PACKED_BLOCK = 32, PACKED_MAX_ROWS = 16, PACKED_MAX_WIDTH = 8 };
+enum { PACKED_BLOCK = 32, PACKED_MAX_ROWS = 16, PACKED_MAX_WIDTH = 16 };
 
 /* Activations: records of `width` columns, one per block of 32 values, in block order. Record
  * layout for width W: int8 q[W][32], float d[W], int32 bias[W] (-8 times the sum of q: the start
@@ -38,6 +38,11 @@ enum { PACKED_BLOCK = 32, PACKED_MAX_ROWS = 16, PACKED_MAX_WIDTH = 8 };
  * float s[W] (d * sum). d = largest |x| / 127, q rounded to nearest even. A block with infinity or NaN
  * in it has d and s NaN, so that all its products are; one below 2^-119 counts as zero. */
 enum { QACT_COLUMN_BYTES = 48 };
+
+/* The width of a tile of n columns. */
+static inline int qact_width(int64_t n) {
+    return n > 8 ? 16 : n > 4 ? 8 : n > 2 ? 4 : n > 1 ? 2 : 1;
+}
 
 static inline size_t qact_bytes(int width, int64_t n_blocks) {
     return (size_t)width * QACT_COLUMN_BYTES * (size_t)n_blocks;

@@ -5,7 +5,7 @@
 
 #include "engine/kernels/packed_dot_vnni.h"
 
-enum { MAX_WIDTH = 8 };
+enum { MAX_WIDTH = 16 };
 
 #include "engine/kernels/packed_simd.h"
 

@@ -85,7 +85,7 @@ INLINE void group_body(const enum tensor_type type, const int W, float *y, int64
             unpack_lines(lines, f, planes + i * plane);
             prepare_lines(lines, W);
             const struct scales scales = load_scales(f, w + i * scale_bytes, w_d, w_dmin);
-#pragma GCC unroll 8
+#pragma GCC unroll 16
             for (int c = 0; c < W; c += step) {
                 VI dot[2][COLUMN_STEP], start[COLUMN_STEP][2], first[COLUMN_STEP];
                 for (int j = 0; j < step; j++) start_values(start[j], f, column_of(x, W, c + j));
@@ -104,6 +104,8 @@ INLINE void group_body(const enum tensor_type type, const int W, float *y, int64
     for (int c = 0; c < W; c++) vf_store(y + c * stride, acc[c]);
 }
 
+enum { AT_MOST_8 = MAX_WIDTH < 8 ? MAX_WIDTH : 8 };
+
 #define GROUP(type)                                                                                \
     static void group_##type(float *y, int64_t stride, const uint8_t *w, const void *records,      \
                              int width, int64_t n_blocks) {                                        \
@@ -111,6 +113,7 @@ INLINE void group_body(const enum tensor_type type, const int W, float *y, int64
         case 1: group_body(TENSOR_##type, 1, y, stride, w, records, n_blocks); break;              \
         case 2: group_body(TENSOR_##type, 2, y, stride, w, records, n_blocks); break;              \
         case 4: group_body(TENSOR_##type, 4, y, stride, w, records, n_blocks); break;              \
+        case 8: group_body(TENSOR_##type, AT_MOST_8, y, stride, w, records, n_blocks); break;      \
         default: group_body(TENSOR_##type, MAX_WIDTH, y, stride, w, records, n_blocks); break;     \
         }                                                                                          \
     }

@@ -8,6 +8,8 @@
 
 #include "engine/kernels/packed.h"
 
+enum { ROWS_MAX_WIDTH = 8 };
+
 struct row_kernels {
     const char *name;
     int max_width; /* widths 1, 2, 4 .. max_width exist */

@@ -42,7 +42,7 @@ static void rows(enum tensor_type type, float *y, int64_t stride, const uint8_t 
     static const int8_t iq4[16] = PACKED_IQ4_VALUES;
     const struct packed_format *f = &packed_formats[type];
     for (int64_t r = 0; r < n_rows; r++, w += row_bytes) {
-        float acc[PACKED_MAX_WIDTH] = {0};
+        float acc[ROWS_MAX_WIDTH] = {0};
         const uint8_t *record = records;
         for (int64_t b = 0; b < cols / PACKED_BLOCK; b++, record += qact_bytes(width, 1)) {
             struct packed_block u;
@@ -70,7 +70,7 @@ ROWS(Q6_K) ROWS(IQ4_NL) ROWS(IQ4_XS)
 #define ENTRY(type) [TENSOR_##type] = rows_##type
 const struct row_kernels row_kernels_scalar = {
     .name = "scalar",
-    .max_width = PACKED_MAX_WIDTH,
+    .max_width = ROWS_MAX_WIDTH,
     .rows = {ENTRY(Q4_0), ENTRY(Q4_1), ENTRY(Q5_0), ENTRY(Q5_1), ENTRY(Q8_0), ENTRY(Q2_K),
              ENTRY(Q3_K), ENTRY(Q4_K), ENTRY(Q5_K), ENTRY(Q6_K), ENTRY(IQ4_NL), ENTRY(IQ4_XS)},
 };

@@ -334,7 +334,7 @@ INLINE int64_t set_quads(struct pass *p, int64_t *row, const uint8_t *w, uint64_
 INLINE void rows_body(const enum tensor_type type, const int W, float *y, int64_t stride,
                       const uint8_t *w, uint64_t row_bytes, int64_t n_rows, int64_t cols,
                       const uint8_t *records) {
-    VF acc[PACKED_MAX_WIDTH];
+    VF acc[ROWS_MAX_WIDTH];
     while (n_rows > 0) {
         struct pass p;
         int64_t row[QUADS], done = set_quads(&p, row, w, row_bytes, n_rows);
@@ -372,7 +372,7 @@ ROWS_OF(Q4_K) ROWS_OF(Q5_K) ROWS_OF(Q6_K) ROWS_OF(IQ4_NL) ROWS_OF(IQ4_XS)
 #define ROWS_ENTRY(type) [TENSOR_##type] = rows_##type
 #define ROW_KERNELS(isa)                                                                           \
     {                                                                                              \
-        .name = isa, .max_width = PACKED_MAX_WIDTH,                                                \
+        .name = isa, .max_width = ROWS_MAX_WIDTH,                                                  \
         .rows = {ROWS_ENTRY(Q4_0), ROWS_ENTRY(Q4_1), ROWS_ENTRY(Q5_0), ROWS_ENTRY(Q5_1),           \
                  ROWS_ENTRY(Q8_0), ROWS_ENTRY(Q2_K), ROWS_ENTRY(Q3_K), ROWS_ENTRY(Q4_K),           \
                  ROWS_ENTRY(Q5_K), ROWS_ENTRY(Q6_K), ROWS_ENTRY(IQ4_NL), ROWS_ENTRY(IQ4_XS)},      \
