@@ -105,6 +105,12 @@ tap.test("every figure of a gate carries a comment that says where it stands", f
   end
 end)
 
+tap.test("the scenario measures the KV cache at the length that its limit is for", function()
+  local text = read(source .. "/scenarios/kv_cache_performance.lua")
+  tap.equal(tonumber(text:match("GATE_N_CTX <const> = (%d+)")),
+            load_gate("phase3").limits.kv_cache_memory_mb.n_ctx)
+end)
+
 tap.test("the trajectory is the plan's", function()
   local trajectory = load_gate("trajectory")
   for phase, factor in pairs { phase1 = 100, phase2 = 1000, phase3 = 3000, phase4 = 15000,
