@@ -5,8 +5,8 @@ return woolly.phase {
   title = "Phase 4: Architecture",
   gate = "phase4",
   preset = "p4",
-  tests = { "parallel_performance", "batch_performance", "memory_allocation",
-            "inference_speed" },
+  tests = { "backend_performance", "parallel_performance", "batch_performance",
+            "memory_allocation", "inference_speed" },
   missing = {
     ole_integration_ready = "needs the HTTP server, which this version does not have",
   },

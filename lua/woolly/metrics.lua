@@ -134,6 +134,11 @@ define("threading_efficiency", "x", "higher", "run", "S(T) = tps(T)/tps(1), a sp
 define("prefill_threading_efficiency", "x", "higher", "run", "S(T) of the prompt's rate")
 define("tiny_threading_efficiency", "x", "higher", "run",
   "S(T) of decoding the bundled model of 260 thousand parameters: threads must not cost it")
+define("backend_decode_speedup", "x", "higher", "run",
+  "decode rate of the highest instruction set level / of the level scalar, rounds in turns")
+define("backend_prefill_speedup", "x", "higher", "run", "the same for the prompt's rate")
+define("backend_choice_ratio", "", "higher", "run",
+  "decode rate of the highest level / of the fastest one: 1 where the higher level is the faster")
 define("batch_processing_speedup", "x", "higher", "run",
   "total decode rate at batch B / at batch 1")
 define("lookup_speedup", "x", "higher", "run",

@@ -110,6 +110,32 @@ tap.test("batch_performance checks that sequences say together what they say alo
   tap.contains(document.checks[#document.checks].what, "sequence 3 of 3")
 end)
 
+tap.test("backend_performance checks and measures every level of this machine", function()
+  local found, document = report("backend_performance.lua", "--runs", "2", "--warmup", "0",
+                                 "--n_prompt", "8", "--n_tokens", "4", "--seconds", "0",
+                                 "--levels", "cpu,vulkan")
+  local checks, notes = {}, table.concat(document.notes, "\n")
+  for _, check in ipairs(document.checks) do checks[#checks + 1] = check.what end
+  tap.contains(table.concat(checks, "\n"), "level scalar")
+  tap.contains(notes, "vulkan: not measured")
+  tap.equal(document.notes[1]:match("^%S+"), "scalar")
+  if #document.notes > 2 then
+    measured(found, "backend_decode_speedup", "backend_prefill_speedup", "backend_choice_ratio")
+    tap.contains(notes, "of the best")
+  end
+end)
+
+tap.test("backend_performance says which levels there are, and when there is nothing to compare",
+function()
+  local refused = cli.run { "backend_performance.lua", "--store", "none", "--model", QUANTISED,
+                            "--levels", "scalar,mmx" }
+  tap.equal(refused.status, 3, "status")
+  tap.contains(refused.err, "'mmx' is no level of this machine; here there are scalar")
+  local found = report("backend_performance.lua", "--runs", "1", "--warmup", "0", "--n_prompt", "4",
+                       "--n_tokens", "3", "--levels", "scalar")
+  tap.contains(found.backend_decode_speedup.reason, "nothing to compare")
+end)
+
 tap.test("speculation says the same text with guesses as without", function()
   local found, document = report("speculation.lua", "--runs", "2", "--n_prompt", "48", "--n_tokens",
                                  "32", "--roofs", "off")
