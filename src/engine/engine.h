@@ -88,6 +88,7 @@ struct context_options {
     int64_t n_batch; /* prompt tokens per block; 0: 512 with fused_matmul, 64 with pool, else 1 */
     struct engine_switches switches;
     const volatile int *cancel; /* polled between tokens and between layers of a prefill block */
+    bool keep_packed; /* with repack: the result in a file beside the model, read the next time */
     /* Called while weights are repacked, by the calling thread; may be NULL. */
     void (*progress)(void *user, uint64_t done_bytes, uint64_t total_bytes);
     void *progress_user;

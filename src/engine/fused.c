@@ -117,8 +117,10 @@ bool fused_init(struct context *c, const struct context_options *o, struct err *
     f->width = c->switches.repack ? f->packed->max_width : f->rows->max_width;
     if (c->switches.fused_attention) f->attention = attention_kernels_get(c->kernels->isa);
     if (c->switches.repack) {
-        f->model = model_packed(c->model, f->packed, c->switches.huge_pages, o->progress,
-                                o->progress_user, o->cancel, err);
+        const struct packing_options packing = {
+            .huge_pages = c->switches.huge_pages, .keep = o->keep_packed, .progress = o->progress,
+            .user = o->progress_user, .cancel = o->cancel};
+        f->model = model_packed(c->model, f->packed, &packing, err);
         if (f->model == NULL) return false;
     }
     f->team = threads_new(c->switches.n_threads, true, err);

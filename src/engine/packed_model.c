@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/span.h"
+#include "engine/packed_cache.h"
 #include "engine/threads.h"
 
 #include <stdatomic.h>
@@ -20,9 +21,7 @@ struct packing {
     struct packed_model *out;
     const struct weight **weights; /* [n_weights], by id; NULL where there is nothing to pack */
     struct threads *team;
-    void (*progress)(void *user, uint64_t done, uint64_t total);
-    void *user;
-    const volatile int *cancel;
+    struct packing_options options;
     atomic_bool stopped;
     _Atomic uint64_t done;
 };
@@ -81,7 +80,7 @@ static bool lay_out(struct packing *p) {
             return false;
         }
     }
-    return place(p, &model->output) && size_align(p->out->bytes + 1, HUGE_PAGE, &p->out->bytes);
+    return place(p, &model->output) && size_align(p->out->bytes + PACKED_CACHE_TRAILER, HUGE_PAGE, &p->out->bytes);
 }
 
 static void pack_groups(struct packing *p, const struct weight *w, int64_t first, int64_t last) {
@@ -107,6 +106,12 @@ static void give_back(const struct packing *p, const struct weight *w) {
     if (last > first) madvise((void *)first, last - first, MADV_DONTNEED);
 }
 
+static void give_back_all(const struct packing *p) {
+    for (int32_t id = 0; id < p->model->n_weights; id++) {
+        if (p->weights[id] != NULL) give_back(p, p->weights[id]);
+    }
+}
+
 static void pack_part(void *user, int thread) {
     struct packing *p = user;
     for (int32_t id = 0; id < p->model->n_weights; id++) {
@@ -118,12 +123,14 @@ static void pack_part(void *user, int thread) {
             if (atomic_load_explicit(&p->stopped, memory_order_relaxed)) break;
             pack_groups(p, w, first, last);
         }
-        if (thread == 0 && p->cancel != NULL && *p->cancel) atomic_store(&p->stopped, true);
+        if (thread == 0 && p->options.cancel != NULL && *p->options.cancel) atomic_store(&p->stopped, true);
         threads_barrier(p->team, thread);
         if (atomic_load(&p->stopped)) return;
         if (thread == 0) {
             give_back(p, w);
-            if (p->progress != NULL) p->progress(p->user, atomic_load(&p->done), p->out->bytes);
+            if (p->options.progress != NULL) {
+                p->options.progress(p->options.user, atomic_load(&p->done), p->out->bytes);
+            }
         }
     }
 }
@@ -150,17 +157,23 @@ static bool pack(struct packing *p, struct err *err) {
     for (int32_t id = 0; id < p->model->n_weights; id++) {
         if (p->weights[id] != NULL) out->matrices[id].data = out->base + (uintptr_t)out->matrices[id].data;
     }
-    p->team = threads_new(threads_available(), false, err);
+    if (p->options.keep && packed_cache_read(out, p->model, p->options.cancel)) {
+        give_back_all(p);
+        out->made_ns = clock_now_ns() - start;
+        return true;
+    }
+    /* Pinned: who packs a share of a matrix first touches its memory, and will read it (NUMA). */
+    p->team = threads_new(threads_available(), true, err);
     if (p->team == NULL) return false;
     threads_run(p->team, threads_count(p->team), pack_part, p);
     threads_free(p->team);
     if (atomic_load(&p->stopped)) return err_set(err, ERR_CANCELLED, "model: packing was cancelled");
     out->made_ns = clock_now_ns() - start;
-    return true;
+    return !p->options.keep || packed_cache_write(out, p->model, err);
 }
 
 static struct packed_model *packed_new(struct packing *p, const struct packed_kernels *kernels,
-                                       bool huge_pages, struct err *err) {
+                                       struct err *err) {
     const size_t n = (size_t)p->model->n_weights;
     struct packed_model *out = mem_new(sizeof *out);
     p->weights = mem_new_array(n, sizeof *p->weights);
@@ -170,7 +183,7 @@ static struct packed_model *packed_new(struct packing *p, const struct packed_ke
         err_set(err, ERR_ENVIRONMENT, "model: not enough memory for %zu packed matrices", n);
     } else {
         out->kernels = kernels;
-        out->huge_pages = huge_pages;
+        out->huge_pages = p->options.huge_pages;
         p->out = out;
         list_weights(p->model, p->weights);
         ok = pack(p, err);
@@ -182,17 +195,15 @@ static struct packed_model *packed_new(struct packing *p, const struct packed_ke
 }
 
 const struct packed_model *model_packed(struct model *model, const struct packed_kernels *kernels,
-                                        bool huge_pages,
-                                        void (*progress)(void *user, uint64_t done, uint64_t total),
-                                        void *user, const volatile int *cancel, struct err *err) {
+                                        const struct packing_options *options, struct err *err) {
     pthread_mutex_lock(&model->packing);
     struct packed_model *found = model->packed;
-    while (found != NULL && (found->kernels != kernels || found->huge_pages != huge_pages)) {
+    while (found != NULL && (found->kernels != kernels || found->huge_pages != options->huge_pages)) {
         found = found->next;
     }
     if (found == NULL) {
-        struct packing p = {.model = model, .progress = progress, .user = user, .cancel = cancel};
-        found = packed_new(&p, kernels, huge_pages, err);
+        struct packing p = {.model = model, .options = *options};
+        found = packed_new(&p, kernels, err);
         if (found != NULL) {
             found->next = model->packed;
             model->packed = found;

@@ -34,12 +34,17 @@ struct packed_model {
     struct packed_model *next;
 };
 
-/* The packed form for these kernels, made when there is none yet. progress may be NULL. NULL and err
- * when memory is short or *cancel was raised. Thread-safe. */
+struct packing_options {
+    bool huge_pages;
+    bool keep; /* in a file beside the model (packed_cache.h) */
+    void (*progress)(void *user, uint64_t done_bytes, uint64_t total_bytes); /* may be NULL */
+    void *user;
+    const volatile int *cancel; /* may be NULL */
+};
+/* The packed form for these kernels, made or read when there is none yet. NULL and err when memory is
+ * short, *cancel was raised or the file cannot be written. Thread-safe. */
 const struct packed_model *model_packed(struct model *model, const struct packed_kernels *kernels,
-                                        bool huge_pages,
-                                        void (*progress)(void *user, uint64_t done, uint64_t total),
-                                        void *user, const volatile int *cancel, struct err *err);
+                                        const struct packing_options *options, struct err *err);
 /* Frees all packed forms; for model_free. */
 void packed_models_free(struct model *model);
 

@@ -21,6 +21,7 @@ struct context_request {
     const char *preset, *backend;
     const char *kv_type, *key_type, *value_type; /* kv_type: both */
     double weight_cache_mb; /* below 0: not given */
+    bool on_progress;
     struct context_options options;
 };
 
@@ -42,6 +43,8 @@ static void read_request(lua_State *L, int arg, struct context_request *request)
         OPT_STRING(context_request, key_type),
         OPT_STRING(context_request, value_type),
         OPT_INT_AS("threads", context_request, options.switches.n_threads, 1, MAX_THREADS),
+        OPT_BOOL_AS("keep_packed", context_request, options.keep_packed),
+        OPT_FUNCTION(context_request, on_progress),
         OPT_BOOL_AS("tune", context_request, options.switches.tune),
         OPT_INT_AS("lookup", context_request, options.switches.lookup, 0, 1000),
         OPT_END,
@@ -55,10 +58,18 @@ static bool read_kv_type(const char *name, enum kv_type *type, struct err *err) 
                    name);
 }
 
+static void on_packed(void *user, uint64_t done, uint64_t total) {
+    host_callback_call(user, (int64_t)done, (int64_t)total);
+}
+
 int engine_l_context(lua_State *L) {
     struct model_handle *model = engine_check_model(L, 1);
     struct context_request request = {.weight_cache_mb = -1};
     struct err err;
+    if (lua_isnoneornil(L, 2)) {
+        lua_settop(L, 1);
+        lua_newtable(L);
+    }
     read_request(L, 2, &request); /* first for the preset, on which the others build */
     const char *preset = request.preset;
     request.options = context_options_default();
@@ -81,13 +92,17 @@ int engine_l_context(lua_State *L) {
         switches->weight_cache_bytes = (int64_t)(request.weight_cache_mb * 1e6);
     }
     request.options.cancel = host_cancel(L);
+    struct host_callback callback = host_callback_begin(L, 2, "on_progress");
     struct context_handle *handle = lua_newuserdatauv(L, sizeof *handle, 1);
     *handle = (struct context_handle){
         .model = model, .n_vocab = model_info(model->model).n_vocab};
     luaL_setmetatable(L, CONTEXT_CLASS);
     lua_pushvalue(L, 1);
     lua_setiuservalue(L, -2, 1);
+    request.options.progress = on_packed;
+    request.options.progress_user = &callback;
     handle->context = context_new(model->model, &request.options, &err);
+    host_callback_end(&callback);
     if (handle->context == NULL) return host_push_fail(L, &err);
     model->n_contexts++;
     return 1;
