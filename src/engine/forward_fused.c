@@ -8,6 +8,8 @@
  * barrier; a large one (prefill) by all together, tile by tile. */
 #include "engine/fused_pass.h"
 
+#include "base/alloc.h"
+
 /* Weight bytes that a thread should have per stage before a second one is worth its barrier. */
 #define LEAST_BYTES_PER_STAGE 32768
 #define STAGES_PER_LAYER 5
@@ -49,12 +51,8 @@ static void output(struct pass *p, int thread) {
     pass_mark(p, thread, FUSED_OUTPUT);
 }
 
-static void run_pass(void *user, int thread) {
-    struct pass *p = user;
+static void run_layers(struct pass *p, int thread) {
     struct context *c = p->c;
-    struct fused_thread *self = &p->f->threads[thread];
-    self->decoded = NULL;
-    if (p->f->profile) self->mark_ns = clock_now_ns();
     for (int64_t i = 0; i < c->model->params.n_layer; i++) {
         attention_block(p, thread, &c->model->layers[i], &p->f->layers[i], i);
         if (thread == 0 && c->cancel != NULL && *c->cancel) p->stop = true;
@@ -62,6 +60,18 @@ static void run_pass(void *user, int thread) {
         if (p->stop) return; /* all threads saw it behind the same barrier */
     }
     if (p->n_logits > 0) output(p, thread);
+}
+
+static void run_pass(void *user, int thread) {
+    struct pass *p = user;
+    struct fused_thread *self = &p->f->threads[thread];
+    const struct mem_stats before = mem_thread_stats();
+    self->decoded = NULL;
+    if (p->f->profile) self->mark_ns = clock_now_ns();
+    run_layers(p, thread);
+    const struct mem_stats after = mem_thread_stats();
+    self->allocations += after.allocations - before.allocations;
+    self->allocated_bytes += after.bytes - before.bytes;
 }
 
 static void embed(struct context *c, float *x, const int32_t *tokens, int64_t n) {
@@ -95,8 +105,13 @@ static void count_work(const struct pass *p) {
         c->counters.kv_bytes_read += kv_cache_bytes(&c->kv, pass_position(p, i) + 1);
     }
     for (int i = 0; i < c->switches.n_threads; i++) {
-        c->counters.kernel_calls += f->threads[i].kernel_calls;
-        f->threads[i].kernel_calls = 0;
+        struct fused_thread *thread = &f->threads[i];
+        c->counters.kernel_calls += thread->kernel_calls;
+        if (i > 0) { /* the caller counts its own */
+            c->counters.allocations += thread->allocations;
+            c->counters.allocated_bytes += thread->allocated_bytes;
+        }
+        thread->kernel_calls = thread->allocations = thread->allocated_bytes = 0;
     }
 }
 

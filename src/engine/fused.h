@@ -51,6 +51,7 @@ struct fused_thread {
     void *attention;               /* scratch of the attention kernels, and scores of the naive way */
     struct attention_part part;    /* results of one task of a large block */
     uint64_t kernel_calls;
+    uint64_t allocations, allocated_bytes; /* heap requests inside the pass; thread 0's are the caller's */
     uint64_t bytes;  /* of weights and of the KV cache read since the last mark */
     int64_t mark_ns; /* with profile */
     struct {
