@@ -1,7 +1,7 @@
 local woolly = require "woolly"
 
 return woolly.phase {
-  about = "Phase 4 of the plan: threads and instruction sets",
+  about = "Phase 4 of the plan: instruction sets, threads, several sequences",
   title = "Phase 4: Architecture",
   gate = "phase4",
   preset = "p4",

@@ -18,7 +18,7 @@ local options = {}
 options.scenario = {
   { name = "model", type = "string", value = "FILE|synth:SHAPE-TYPE|bundled:NAME",
     help = "model under test" },
-  { name = "preset", type = "string", value = "p0|p1", help = "engine switches of a phase" },
+  { name = "preset", type = "string", value = "p0..p5", help = "engine switches of a phase" },
   { name = "switches", type = "string", value = "LIST",
     help = "changes to the preset: simd=off,pool=on,weight_cache_mb=64,backend=avx2" },
   { name = "threads", type = "list", value = "1,2,4", help = "worker threads", least = 1,

@@ -190,7 +190,8 @@ local PHASES <const> = {
   },
   phase4 = {
     measured = { "threading_efficiency", "batch_processing_speedup" },
-    options = { "--n_tiny_tokens", "4", "--threads", "1,2", "--batches", "1,2" },
+    options = { "--n_tiny_tokens", "4", "--threads", "1,2", "--batches", "1,2", "--levels",
+                "scalar", "--seconds", "0.001" },
   },
   phase5 = {
     measured = { "lookup_speedup", "plain_tokens_per_second" },
