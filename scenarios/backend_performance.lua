@@ -73,7 +73,7 @@ return woolly.scenario {
     levels = { default = "cpu", help = "what to compare, as scalar,avx2; cpu: all there are" },
     n_prompt = { default = 16, help = "tokens of the prompt" },
     n_tokens = { default = 6, help = "tokens to decode" },
-    seconds = { default = 0.1, help = "least time of a rate: fast levels repeat, the median counts" },
+    seconds = { default = 0.1, help = "each rate's least time; its median over repeats counts" },
   },
   setup = function(p)
     local levels, others = levels_of(p.levels)
