@@ -171,6 +171,10 @@ define("perplexity", "", "lower", "run",
 define("llama_cpp_performance_ratio", "x", "higher", "run",
   "our decode rate / llama.cpp's, same file, threads and prompt ids, interleaved pairs")
 define("llama_cpp_prefill_ratio", "x", "higher", "run", "the same for prefill")
+define("llama_cpp_kld_mean", "nats", "lower", "run",
+  "mean KL divergence of our token distribution from llama.cpp's over a prompt's positions", EXACT)
+define("llama_cpp_top1_agreement", "", "higher", "run",
+  "share of those positions whose most likely token is the same in both engines", EXACT)
 define("error_rate", "", "lower", "run", "(failed + timed out + incomplete) / issued generations")
 define("api_response_success_rate", "", "higher", "run",
   "HTTP responses that meet the contract / requests")

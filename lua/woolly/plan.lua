@@ -191,7 +191,7 @@ function plan.make(unit, name, path, words)
     model = values.model or false, gate = choose_gate(unit, tests, path, values),
     store = values.store ~= "none" and values.store or nil, baseline = load_baseline(values),
   }
-  if values.target ~= "native" then made.model = false end
+  if values.target == "null" then made.model = false end
   made.is_part = is_part(unit, tests, made.gate)
   for _, test in ipairs(tests) do test.p = values_for(test, values, given, switches) end
   return made
@@ -210,7 +210,9 @@ function plan.describe(made)
       failure.raise(string.format("model: %s: no such file", path))
     end
     add("%s", "model", path)
-    add("%s %s", "preset", made.values.preset, made.values.switches or "")
+    if made.values.target == "native" then
+      add("%s %s", "preset", made.values.preset, made.values.switches or "")
+    end
   end
   for _, test in ipairs(made.tests) do
     add("%s, %d warm-up and %d measured runs", "test", test.name, test.p.warmup, test.p.n_runs)

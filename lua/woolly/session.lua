@@ -5,7 +5,7 @@ local suggest = require "woolly.suggest"
 
 local session = { models = {}, order = {} }
 
-local TARGETS <const> = { "native", "null" }
+local TARGETS <const> = { "native", "llama_cpp", "null" }
 
 local FIRST_MAPPED <const> = 3 -- presets from p3 on map the file instead of reading it
 

@@ -36,8 +36,8 @@ bool child_start(struct child *child, char *const argv[], struct err *err) {
     snprintf(child->name, sizeof child->name, "%s", slash != NULL ? slash + 1 : argv[0]);
     child->in_fd = child->out_fd = child->error_fd = -1;
     int in[2] = {-1, -1}, out[2] = {-1, -1}, error[2] = {-1, -1};
-    bool ok = pipe2(in, O_CLOEXEC) == 0 && pipe2(out, O_CLOEXEC) == 0 &&
-              pipe2(error, O_CLOEXEC) == 0;
+    bool ok =
+        pipe2(in, O_CLOEXEC) == 0 && pipe2(out, O_CLOEXEC) == 0 && pipe2(error, O_CLOEXEC) == 0;
     if (!ok) {
         err_set_errno(err, errno, "%s: no pipes to talk to it", argv[0]);
     } else {
@@ -95,7 +95,8 @@ static void end_now(struct child *child) {
     kill(group, SIGTERM);
     if (ends_within(child, KILL_NS)) return;
     kill(group, SIGKILL);
-    while (!reap(child)) clock_sleep_ns(WAIT_NS, NULL);
+    while (!reap(child))
+        clock_sleep_ns(WAIT_NS, NULL);
 }
 
 int child_end(struct child *child) {
@@ -187,11 +188,14 @@ static bool listen_to(struct child *child, bool writes, bool *can_write, struct 
 
 /* The last line it wrote to standard error, printable. */
 static void last_words(struct child *child, char *out, size_t size) {
-    while (child->error_fd >= 0 && read_error(child)) continue;
+    while (child->error_fd >= 0 && read_error(child))
+        continue;
     size_t end = child->tail_size;
-    while (end > 0 && (unsigned char)child->tail[end - 1] <= ' ') end--;
+    while (end > 0 && (unsigned char)child->tail[end - 1] <= ' ')
+        end--;
     size_t begin = end;
-    while (begin > 0 && child->tail[begin - 1] != '\n') begin--;
+    while (begin > 0 && child->tail[begin - 1] != '\n')
+        begin--;
     size_t n = end - begin < size - 1 ? end - begin : size - 1;
     for (size_t i = 0; i < n; i++) {
         char c = child->tail[begin + i];

@@ -12,18 +12,18 @@
 #define CHILD_TAIL 2048 /* bytes kept of the end of its standard error, for messages */
 
 struct child {
-    pid_t pid;  /* 0: ended and waited for, or never started */
-    int status; /* once ended: exit status, or 128 + the signal that ended it */
+    pid_t pid;                   /* 0: ended and waited for, or never started */
+    int status;                  /* once ended: exit status, or 128 + the signal that ended it */
     int in_fd, out_fd, error_fd; /* -1: closed */
-    char *text; /* what it wrote and nobody has read: size bytes from start */
+    char *text;                  /* what it wrote and nobody has read: size bytes from start */
     size_t start, size, capacity;
     char tail[CHILD_TAIL];
     size_t tail_size;
     char name[64]; /* for messages: the program without its folder */
 };
 
-/* Starts argv (argv[0] is looked up in PATH, no shell) with pipes on all three streams, in a process
- * group of its own. child must be zeroed; after a failure it is as if ended. */
+/* Starts argv (argv[0] is looked up in PATH, no shell) with pipes on all three streams, in a
+ * process group of its own. child must be zeroed; after a failure it is as if ended. */
 bool child_start(struct child *child, char *const argv[], struct err *err);
 
 /* Writes everything; what the program says meanwhile is kept, so neither can block the other. */

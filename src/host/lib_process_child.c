@@ -1,8 +1,8 @@
 /* lib_process_child.c - class Child of the Lua module "woolly.process": programs that run beside us
  * and are talked to line by line. */
+#include "host/lib_process_child.h"
 #include "host/child.h"
 #include "host/host_private.h"
-#include "host/lib_process_child.h"
 
 #include <string.h>
 
@@ -54,8 +54,8 @@ static int l_write_line(lua_State *L) {
     luaL_argcheck(L, memchr(text, '\n', size) == NULL, 2, "one line is required");
     struct err err;
     const volatile int *cancel = host_new_stop(L);
-    bool ok = child_write(child, text, size, cancel, &err) &&
-              child_write(child, "\n", 1, cancel, &err);
+    bool ok =
+        child_write(child, text, size, cancel, &err) && child_write(child, "\n", 1, cancel, &err);
     return host_push_result(L, ok, &err);
 }
 
@@ -94,8 +94,11 @@ static int l_close(lua_State *L) {
 
 void process_open_child(lua_State *L) {
     static const luaL_Reg methods[] = {
-        {"write_line", l_write_line}, {"read_line", l_read_line}, {"pid", l_pid},
-        {"close", l_close},           {NULL, NULL},
+        {"write_line", l_write_line},
+        {"read_line", l_read_line},
+        {"pid", l_pid},
+        {"close", l_close},
+        {NULL, NULL},
     };
     host_new_class(L, CHILD_CLASS, methods, l_close);
 }
