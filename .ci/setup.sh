@@ -1,10 +1,11 @@
 # setup.sh - what run.sh and test.sh share: packages and builds. Sourced, with root= set.
 # shellcheck shell=sh disable=SC2154
 
-# Debian's names. libpfm4 is optional for the build: without it hardware counters are missing.
+# Debian's names. Optional for the build: without libpfm4 the processor's own names of events are
+# missing, without Zydis the share of SIMD instructions.
 packages='gcc libc6-dev cmake ninja-build pkg-config lua5.4 liblua5.4-dev libcjson-dev
 libsqlite3-dev libutf8proc-dev libssl-dev'
-optional_packages='libpfm4-dev'
+optional_packages='libpfm4-dev libzydis-dev'
 
 say() {
     printf 'woolly: %s\n' "$*" >&2

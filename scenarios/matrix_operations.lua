@@ -1,5 +1,5 @@
 local common = require "woolly.common"
-local counters = require "woolly.counters"
+local hardware = require "woolly.hardware"
 local products = require "woolly.products"
 local roofs = require "woolly.roofs"
 local woolly = require "woolly"
@@ -34,9 +34,7 @@ return woolly.scenario {
     products.check(t, state, p)
   end,
   measure = function(m, state, p)
-    products.measure(m, state, p)
-    local _, reason = counters.available("cache-misses")
-    m:missing("cache_miss_ratio", reason)
+    hardware.cache_miss_ratio(m, function() products.measure(m, state, p) end)
   end,
   finish = function(_, state, p)
     if p.types == "all" then products.all_types(state, p) end

@@ -96,7 +96,11 @@ define("dequantization_speedup", "x", "higher", "run",
 define("simd_effectiveness", "", "higher", "run",
   "scalar time / SIMD time / lanes, scalar code compiled without auto-vectorisation")
 define("simd_instruction_usage", "", "higher", "run",
-  "share of retired instructions that are packed SIMD; labelled with its method")
+  "share of instructions that are packed SIMD: samples at 997 Hz, each spread over its basic block")
+define("counter_read_ns", "ns", "lower", "run",
+  "mean time to read one thread's group of performance events")
+define("sampling_overhead", "", "lower", "run",
+  "decode rate without / with samples at 997 Hz, less 1, in turns", SIGNED)
 define("cache_miss_ratio", "", "lower", "run", "last-level misses / references from the PMU")
 -- Matrix products, attention, bandwidth
 define("gemm_efficiency", "", "higher", "run",

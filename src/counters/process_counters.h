@@ -17,9 +17,5 @@ struct process_counters {
 void process_counters_read(struct process_counters *out); /* about 25 us, no heap request */
 /* VmHWM back to the present RSS (/proc/self/clear_refs). */
 bool process_counters_reset_peak(struct err *err);
-/* Can this build and machine count the event ("cycles", "cache-misses")? In this version hardware
- * events are never counted: false, with the true reason (no PMU, permission, built without
- * libpfm4, not yet counted). */
-bool counters_available(const char *event, struct err *reason);
 
 #endif

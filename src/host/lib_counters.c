@@ -1,6 +1,7 @@
-/* lib_counters.c - Lua module "woolly.counters": the process's counters as a table. */
+/* lib_counters.c - Lua module "woolly.counters": the process's counters as a table; events and samples
+ * are in files of their own. */
 #include "counters/process_counters.h"
-#include "host/host_util.h"
+#include "host/lib_counters.h"
 
 #include <stddef.h>
 
@@ -52,22 +53,21 @@ static int l_reset_peak(lua_State *L) {
     return host_push_result(L, process_counters_reset_peak(&err), &err);
 }
 
-/* counters.available(event) -> boolean [, reason] */
-static int l_available(lua_State *L) {
-    const char *event = luaL_checkstring(L, 1);
-    struct err reason;
-    bool available = counters_available(event, &reason);
-    lua_pushboolean(L, available);
-    if (available) return 1;
-    lua_pushstring(L, reason.message);
-    return 2;
-}
-
 int luaopen_woolly_counters(lua_State *L);
 
 int luaopen_woolly_counters(lua_State *L) {
     static const luaL_Reg functions[] = {
-        {"read", l_read}, {"reset_peak", l_reset_peak}, {"available", l_available}, {NULL, NULL}};
+        {"read", l_read},
+        {"reset_peak", l_reset_peak},
+        {"available", counters_l_available},
+        {"list", counters_l_list},
+        {"open", counters_l_open},
+        {"sampler", counters_l_sampler},
+        {"sample", counters_l_sample},
+        {NULL, NULL},
+    };
+    counters_open_group(L);
+    counters_open_sampler(L);
     luaL_newlib(L, functions);
     return 1;
 }

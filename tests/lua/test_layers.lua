@@ -29,6 +29,7 @@ local THIRD_PARTY <const> = {
   ["lua.h"] = "host", ["lauxlib.h"] = "host", ["lualib.h"] = "host", ["sqlite3.h"] = "store",
   ["cJSON.h"] = "base/json.c", ["cjson/cJSON.h"] = "base/json.c", ["utf8proc.h"] = "engine",
   ["perfmon/pfmlib.h"] = "counters", ["perfmon/pfmlib_perf_event.h"] = "counters",
+  ["Zydis/Zydis.h"] = "counters",
 }
 -- What the host may see of the engine beside engine.h and what that includes.
 local ENGINE_HEADERS <const> = {

@@ -1,0 +1,69 @@
+local common = require "woolly.common"
+local counters = require "woolly.counters"
+local hardware = require "woolly.hardware"
+local woolly = require "woolly"
+
+--- Decode rates with and without the sampler, in turns.
+local function rates(state, p, round)
+  local found = {}
+  for _, sampled in ipairs(common.in_turn(round, { false, true })) do
+    if sampled then woolly.must(state.sampler:start()) end
+    found[sampled] = common.decode_rate(state.context, state.model, p.n_tokens)
+    if sampled then
+      local profile = woolly.must(state.sampler:stop())
+      state.n_samples = state.n_samples + profile.n_samples
+      state.n_lost = state.n_lost + profile.n_lost
+    end
+  end
+  return found
+end
+
+return woolly.scenario {
+  about = "What the counters themselves cost: reading a group of events, sampling at 997 Hz",
+  gate = "counters_cost",
+  needs = "native",
+  warmup = 1,
+  runs = 15,
+  metrics = { "counter_read_ns", "sampling_overhead" },
+  params = {
+    events = { default = "task-clock,page-faults,cycles,instructions",
+               help = "the group that is read" },
+    n_reads = { default = 20000, help = "readings per repetition" },
+    n_tokens = { default = 64, help = "tokens per decode, with and without samples" },
+  },
+  setup = function(p)
+    local model = woolly.model(p)
+    local context = woolly.context(model, p, { n_ctx = p.n_tokens + 1 })
+    local state = { model = model, context = context, n_samples = 0, n_lost = 0, events = {} }
+    for event in p.events:gmatch("[^,%s]+") do state.events[#state.events + 1] = event end
+    state.group, state.no_group = counters.open(state.events)
+    state.sampler, state.no_sampler = counters.sampler()
+    return state
+  end,
+  check = function(t, state, p) common.check_logits(t, state.model, p) end,
+  measure = function(m, state, p)
+    if state.group then
+      m:record("counter_read_ns", woolly.must(state.group:read_cost_ns(p.n_reads)))
+    else
+      m:missing("counter_read_ns", state.no_group)
+    end
+    if state.sampler then
+      local found = rates(state, p, m.index)
+      m:record("sampling_overhead", found[false] / found[true] - 1)
+    else
+      m:missing("sampling_overhead", state.no_sampler)
+    end
+  end,
+  notes = function(state)
+    local lines = {}
+    if state.group then
+      local reading = hardware.reading(state.group)
+      for _, event in ipairs(state.events) do
+        lines[#lines + 1] = string.format("%-14s %s", event, reading.missing[event] or
+          (reading.used_rdpmc and "read without a system call" or "read by a system call"))
+      end
+    end
+    lines[#lines + 1] = string.format("%d samples, %d lost", state.n_samples, state.n_lost)
+    return lines
+  end,
+}
