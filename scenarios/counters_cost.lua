@@ -29,7 +29,7 @@ return woolly.scenario {
     events = { default = "task-clock,page-faults,cycles,instructions",
                help = "the group that is read" },
     n_reads = { default = 20000, help = "readings per repetition" },
-    n_tokens = { default = 64, help = "tokens per decode, with and without samples" },
+    n_tokens = { default = 32, help = "tokens per decode, with and without samples" },
   },
   setup = function(p)
     local model = woolly.model(p)
