@@ -315,7 +315,8 @@ static void test_another_process_is_sampled(void) {
     struct err err;
     pid_t child = fork();
     if (child == 0) {
-        for (;;) loop_sse(data, 100000);
+        void (*volatile loop)(const float *, int64_t) = loop_sse; /* not a copy for these arguments */
+        for (;;) loop(data, 100000);
     }
     struct ip_sampling_options options = {.pid = child};
     struct ip_sampling *sampling = ip_sampling_open(&options, &err);
