@@ -121,7 +121,8 @@ static bool set_up(struct context *c, const struct context_options *o, struct er
     const struct kv_shape shape = {.n_layer = p->n_layer, .n_head_kv = p->n_head_kv,
                                    .head_dim = p->head_dim, .n_ctx = c->n_ctx,
                                    .key_type = c->switches.key_type,
-                                   .value_type = c->switches.value_type};
+                                   .value_type = c->switches.value_type,
+                                   .huge_pages = c->switches.huge_pages};
     return scratch_init(&c->scratch, c->switches.pool, sizes, err) &&
            kv_cache_init(&c->kv, &shape, attention_kernels_get(c->kernels->isa), c->switches.pool,
                          err) &&

@@ -14,6 +14,7 @@
 struct kv_shape {
     int64_t n_layer, n_head_kv, head_dim, n_ctx;
     enum kv_type key_type, value_type;
+    bool huge_pages; /* ask for 2 MB pages */
 };
 
 struct kv_cache {
