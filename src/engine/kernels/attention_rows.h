@@ -50,6 +50,11 @@ static inline void store_q8_0(void *base, int64_t position, const float *x, int6
     }
 }
 
+/* 0 for NaN: the scale is NaN then. */
+static unsigned nibble_of(float x) {
+    return x >= 15 ? 15 : x >= 0 ? (unsigned)x : 0;
+}
+
 static void store_q4_0(void *base, int64_t position, const float *x, int64_t n) {
     uint8_t *q = row_at(base, KV_Q4_0, position, n), *scales = q + n / 2;
     for (int64_t b = 0; b < n / KV_BLOCK; b++, x += KV_BLOCK, q += KV_BLOCK / 2) {
@@ -62,8 +67,7 @@ static void store_q4_0(void *base, int64_t position, const float *x, int64_t n) 
         const uint16_t bits = f16_from_f32(d);
         memcpy(scales + 2 * b, &bits, sizeof bits);
         for (int i = 0; i < KV_BLOCK / 2; i++) {
-            int low = (int)(x[i] * inverse + 8.5f), high = (int)(x[i + 16] * inverse + 8.5f);
-            q[i] = (uint8_t)((low > 15 ? 15 : low) | (high > 15 ? 15 : high) << 4);
+            q[i] = (uint8_t)(nibble_of(x[i] * inverse + 8.5f) | nibble_of(x[i + 16] * inverse + 8.5f) << 4);
         }
     }
 }
