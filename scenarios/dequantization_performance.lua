@@ -31,7 +31,7 @@ return woolly.scenario {
     isa = { default = "best", help = "instruction set to compare with scalar" },
     n_samples = { default = 9, help = "samples per type" },
     min_ms = { default = 4.0, help = "length of a sample" },
-    sampled_s = { default = 0.5, help = "seconds of the repetition that is sampled" },
+    sampled_s = { default = 0.25, help = "seconds of each of 5 repetitions that are sampled" },
   },
   setup = function(p) return { model = woolly.model(p), rows = {} } end,
   check = function(t, state, p) common.check_logits(t, state.model, p) end,

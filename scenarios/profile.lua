@@ -4,6 +4,21 @@ local hardware = require "woolly.hardware"
 local models = require "woolly.models"
 local woolly = require "woolly"
 
+--- What the engine itself says of a decode: share of the threads' time by operation; nil where the
+--- preset keeps no account.
+local function operations(context, model, n_tokens)
+  if not context:set_profile(true) then return nil end
+  common.decode_rate(context, model, n_tokens)
+  local ns, all, list = {}, 0, {}
+  for _, entry in ipairs(context:profile()) do
+    ns[entry.operation] = (ns[entry.operation] or 0) + entry.ns
+    all = all + entry.ns
+  end
+  for name, n in pairs(ns) do list[#list + 1] = { name = name, share = n / all } end
+  table.sort(list, function(a, b) return a.share > b.share end)
+  return list
+end
+
 --- The engine's own decode, for that many seconds of CPU time.
 local function own_profile(p)
   if not p.model then woolly.fail("--pid N or --model FILE: what is to be sampled?") end
@@ -18,7 +33,9 @@ local function own_profile(p)
   repeat
     common.decode_rate(context, model, p.n_tokens)
   until counters.read().cpu_ns - before >= p.seconds * 1e9
-  return woolly.must(sampler:stop())
+  local profile = woolly.must(sampler:stop())
+  profile.operations = operations(context, model, p.n_tokens)
+  return profile
 end
 
 return woolly.tool {
@@ -52,6 +69,11 @@ return woolly.tool {
       lines[#lines + 1] = string.format("%5.1f %%  %4.0f %%  %s  %s", 100 * f.share, 100 * f.packed,
                                         f.name ~= "" and f.name or "(no symbol)", f.object)
     end
+    local parts = {}
+    for i, one in ipairs(profile.operations or {}) do
+      parts[i] = string.format("%s %.1f %%", one.name, 100 * one.share)
+    end
+    if #parts > 0 then lines[#lines + 1] = "by operation: " .. table.concat(parts, ", ") end
     common.print(p, profile, table.concat(lines, "\n"))
   end,
 }

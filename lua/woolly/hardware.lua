@@ -6,6 +6,7 @@ local failure  = require "woolly.failure"
 local hardware = {}
 
 local FEWEST_SAMPLES <const> = 50 -- an interval of some 14 points either way
+local WINDOWS <const> = 5          -- as many as a judgement needs
 local CLASSES <const> = { "scalar", "sse", "avx", "avx2", "avx512", "fma", "vnni" }
 
 --- What a group says of a window in which nothing happens: which events it counts, and how.
@@ -65,7 +66,26 @@ function hardware.describe(shares)
   return table.concat(parts, ", ")
 end
 
---- Runs work, in a repetition of its own, and records simd_instruction_usage from samples.
+-- Several windows as one: shares by their samples, the interval (Wilson, 95 %) of them all.
+local function pool(profiles, kind, n_samples)
+  local pooled = {}
+  for class in pairs(profiles[1][kind]) do
+    local share = 0
+    for _, profile in ipairs(profiles) do
+      share = share + profile[kind][class].share * profile.n_samples / n_samples
+    end
+    share = math.max(0, math.min(1, share))
+    local z2 = 1.959964 ^ 2
+    local middle = (share + z2 / (2 * n_samples)) / (1 + z2 / n_samples)
+    local half = (z2 * (share * (1 - share) + z2 / (4 * n_samples)) / n_samples) ^ 0.5
+      / (1 + z2 / n_samples)
+    pooled[class] = { share = share, low = math.max(0, middle - half),
+                      high = math.min(1, middle + half) }
+  end
+  return pooled
+end
+
+--- Runs work WINDOWS times, in repetitions of its own, and records simd_instruction_usage of each.
 ---@param m woolly.Recorder
 ---@param work fun()
 ---@return string[] notes   method and shares; empty when it is missing
@@ -76,23 +96,30 @@ function hardware.simd_usage(m, work)
     return {}
   end
   local _ <close> = sampler
-  failure.must(sampler:start())
-  work()
-  local profile, why_not = sampler:stop()
-  if not profile or profile.n_samples < FEWEST_SAMPLES then
-    m:missing("simd_instruction_usage", why_not or string.format(
-      "%d samples in %.3f s are too few, %d are required", profile.n_samples, profile.seconds,
-      FEWEST_SAMPLES))
-    return {}
+  local profiles, n_samples = {}, 0
+  for i = 1, WINDOWS do
+    failure.must(sampler:start())
+    work()
+    local profile, why_not = sampler:stop()
+    if not profile or profile.n_samples < FEWEST_SAMPLES then
+      m:missing("simd_instruction_usage", why_not or string.format(
+        "%d samples in %.3f s are too few, %d are required", profile.n_samples, profile.seconds,
+        FEWEST_SAMPLES))
+      return {}
+    end
+    profiles[i], n_samples = profile, n_samples + profile.n_samples
   end
-  m:record("simd_instruction_usage", profile.instructions.packed.share)
-  local packed = profile.instructions.packed
+  for _, profile in ipairs(profiles) do
+    m:record("simd_instruction_usage", profile.instructions.packed.share)
+  end
+  local instructions = pool(profiles, "instructions", n_samples)
+  local packed = instructions.packed
   return {
     string.format("simd_instruction_usage: %.1f %% [%.1f, %.1f], %d samples of %d threads: %s",
-                  100 * packed.share, 100 * packed.low, 100 * packed.high, profile.n_samples,
-                  profile.n_threads, profile.method),
-    "  share of instructions, by blocks: " .. hardware.describe(profile.instructions),
-    "  share of time: " .. hardware.describe(profile.time),
+                  100 * packed.share, 100 * packed.low, 100 * packed.high, n_samples,
+                  profiles[1].n_threads, profiles[1].method),
+    "  share of instructions, by blocks: " .. hardware.describe(instructions),
+    "  share of time: " .. hardware.describe(pool(profiles, "time", n_samples)),
   }
 end
 

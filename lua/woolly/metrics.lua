@@ -101,7 +101,8 @@ define("counter_read_ns", "ns", "lower", "run",
   "mean time to read one thread's group of performance events")
 define("sampling_overhead", "", "lower", "run",
   "decode rate without / with samples at 997 Hz, less 1, in turns", SIGNED)
-define("cache_miss_ratio", "", "lower", "run", "last-level misses / references from the PMU")
+define("cache_miss_ratio", "", "lower", "run", "last-level misses / references from the PMU",
+  EXACT)
 -- Matrix products, attention, bandwidth
 define("gemm_efficiency", "", "higher", "run",
   "achieved rate / the lower of the measured arithmetic and bandwidth roof for the shape")

@@ -226,12 +226,16 @@ static void read_symbols(struct object *object) {
     }
 }
 
-static void read_object(struct object *object) {
+/* Through the process's own root: in a container the same path is another file. */
+static void read_object(pid_t pid, struct object *object) {
+    char root[32] = "", path[sizeof object->path + sizeof root];
     struct stat info;
     if (object->is_read) return;
     object->is_read = true;
     if (object->path[0] != '/') return;
-    int fd = open(object->path, O_RDONLY | O_CLOEXEC);
+    if (pid != getpid()) snprintf(root, sizeof root, "/proc/%d/root", (int)pid);
+    snprintf(path, sizeof path, "%s%s", root, object->path);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd >= 0 && fstat(fd, &info) == 0 && S_ISREG(info.st_mode) &&
         info.st_size >= (off_t)sizeof(Elf64_Ehdr)) {
         void *mapped = mmap(NULL, (size_t)info.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
@@ -296,7 +300,7 @@ bool code_map_find(struct code_map *map, uint64_t address, struct code_function 
     const struct mapping *mapping = mapping_at(map, address);
     if (mapping == NULL) return false;
     struct object *object = &map->objects[mapping->object];
-    read_object(object);
+    read_object(map->pid, object);
     const char *slash = strrchr(object->path, '/');
     *out = (struct code_function){.begin = address, .end = mapping->end};
     snprintf(out->object, sizeof out->object, "%.63s", slash != NULL ? slash + 1 : object->path);

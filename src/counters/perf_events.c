@@ -58,11 +58,19 @@ int perf_thread_ids(pid_t pid, pid_t *tids, int most, struct err *err) {
         err_set(err, ERR_UNAVAILABLE, "no process %d (%s: %s)", (int)pid, path, strerror(errno));
         return 0;
     }
-    for (struct dirent *entry; n < most && (entry = readdir(folder)) != NULL;) {
+    bool is_full = false;
+    for (struct dirent *entry; !is_full && (entry = readdir(folder)) != NULL;) {
         int tid = atoi(entry->d_name);
-        if (tid > 0) tids[n++] = tid;
+        if (tid <= 0) continue;
+        if (n == most) is_full = true;
+        else tids[n++] = tid;
     }
     closedir(folder);
+    if (is_full) {
+        err_set(err, ERR_UNAVAILABLE, "process %d has more than %d threads, name those to count",
+                (int)pid, most);
+        return 0;
+    }
     if (n == 0) err_set(err, ERR_UNAVAILABLE, "process %d has ended", (int)pid);
     return n;
 }

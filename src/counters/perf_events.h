@@ -66,7 +66,7 @@ bool perf_group_used_rdpmc(const struct perf_group *group);
 /* Can this build and machine count the event, for this user? If not, why, and what would mend it. */
 bool perf_event_available(const struct perf_system *system, const char *event, struct err *reason);
 
-/* Thread ids of a process (0: this one), at most `most`. 0 and err when they cannot be read. */
+/* Thread ids of a process (0: this one). 0 and err when they cannot be read or are more than `most`. */
 int perf_thread_ids(pid_t pid, pid_t *tids, int most, struct err *err);
 
 #endif

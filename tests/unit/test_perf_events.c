@@ -2,6 +2,7 @@
  * counting past the last value, out of file descriptors; and against the one that is there. */
 #include "support/check.h"
 
+#include "base/alloc.h"
 #include "counters/perf_events.h"
 #include "counters/perf_names.h"
 #include "counters/perf_refusal.h"
@@ -578,12 +579,14 @@ static void test_the_real_kernel_counts_or_says_why_not(void) {
         printf("# not counted: %s\n", err.message);
         return;
     }
+    struct mem_stats before = mem_thread_stats();
     CHECK(perf_group_start(group, &err));
     size_t size = 64 * (size_t)sysconf(_SC_PAGESIZE);
     char *block = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     madvise(block, size, MADV_NOHUGEPAGE);
     memset(block, 1, size);
     CHECK(perf_group_stop(group, &err));
+    CHECK_INT(mem_thread_stats().allocations, before.allocations);
     munmap(block, size);
     if (perf_group_refusal(group, 0) == NULL) {
         struct perf_reading faults = perf_group_reading(group, 0, -1);
@@ -603,6 +606,8 @@ static void test_threads_of_a_process_are_found(void) {
     struct err err;
     CHECK(perf_thread_ids(0, tids, 8, &err) >= 1);
     CHECK_INT(tids[0], getpid());
+    CHECK_INT(perf_thread_ids(0, tids, 0, &err), 0);
+    CHECK_CONTAINS(err.message, "more than 0 threads");
     CHECK_INT(perf_thread_ids(0x3fffffff, tids, 8, &err), 0);
     CHECK_CONTAINS(err.message, "no process");
 }
