@@ -47,8 +47,8 @@ local function tested_context(model, p, options)
     switches[key] = common.cache_fits(kind, head_dim) and kind or "f16"
   end
   switches.kv_type = nil
-  return woolly.context(model, { preset = p.preset, switches = switches, threads = p.threads },
-                        options)
+  return woolly.context(model, { preset = p.preset, switches = switches, threads = p.threads,
+                                 faults = p.faults }, options)
 end
 
 --- Compares the preset with p0 on the first ids of the story, within what its switches round.
@@ -76,7 +76,8 @@ end
 local proved = {}
 
 local function key_of(model, p)
-  local words = { model:info().path, tostring(p.preset), tostring(p.threads and p.threads[1]) }
+  local words = { model:info().path, tostring(p.preset), tostring(p.threads and p.threads[1]),
+                  tostring(p.faults) }
   for _, name in ipairs(suggest.keys(p.switches or {})) do
     words[#words + 1] = name .. "=" .. tostring(p.switches[name])
   end
@@ -98,7 +99,10 @@ function common.check_bundled(t, p)
   agrees(t, "bundled Q4_0 model, token by token", quantised, p, { n_tokens = 48, n_batch = 1 })
   local context <close> = tested_context(bundled, p, { n_ctx = 64 })
   woolly.must(context:prefill { bundled:info().bos or 0 })
+  context:reset_counters()
   local made = woolly.must(context:decode { n_tokens = #GOLDEN_TOKENS })
+  t:equal("bundled model: tokens run through the network", context:counters().tokens,
+          #made.tokens)
   t:equal("bundled model: greedy text", bundled:detokenize(made.tokens),
           bundled:detokenize(GOLDEN_TOKENS))
   proved[key] = true

@@ -23,8 +23,11 @@ options.scenario = {
     help = "changes to the preset: simd=off,pool=on,weight_cache_mb=64,backend=avx2" },
   { name = "threads", type = "list", value = "1,2,4", help = "worker threads", least = 1,
     most = 256 },
-  { name = "target", type = "string", value = "native|llama_cpp|null", help = "what is measured",
-    default = "native" },
+  { name = "target", type = "string", value = "native|llama_cpp|null|faulty",
+    help = "what is measured", default = "native" },
+  { name = "faults", type = "string", value = "LIST",
+    help = "with --target faulty: sleep=OPERATION:US,allocate=N,leak=BYTES,skip=SHARE,"
+      .. "corrupt=SIZE,drift=SHARE,throttle=SHARE" },
   { name = "gate", type = "string", value = "NAME|FILE", help = "limits to judge by" },
   { name = "config", type = "string", value = "FILE.json",
     help = "the plan's JSON: its performance_gates are the gate" },

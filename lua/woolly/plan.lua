@@ -137,10 +137,13 @@ end
 local function check_target(tests, values)
   session.check_target(values.target)
   for _, test in ipairs(tests) do
-    if test.scenario.needs == "native" and values.target ~= "native" then
+    if test.scenario.needs == "native" and not session.is_embedded(values.target) then
       failure.raise(string.format("--target %s: %s looks inside the engine and needs --target "
                                   .. "native", values.target, test.name))
     end
+  end
+  if (values.faults ~= nil) ~= (values.target == "faulty") then
+    failure.raise("--target faulty and --faults LIST go together; faulty without a fault is native")
   end
   failure.must(require("woolly.engine").preset(values.preset))
 end
@@ -155,7 +158,7 @@ local function values_for(test, values, given, switches)
   end
   p.preset, p.switches, p.threads = values.preset, switches, values.threads
   p.seed, p.target, p.duration, p.gate = values.seed, values.target, values.duration, values.gate
-  p.quiet = values.quiet
+  p.quiet, p.faults = values.quiet, values.faults
   p.n_runs = values.runs or test.scenario.runs or DEFAULT_RUNS
   p.warmup = values.warmup or test.scenario.warmup or DEFAULT_WARMUP
   return p
@@ -210,7 +213,7 @@ function plan.describe(made)
       failure.raise(string.format("model: %s: no such file", path))
     end
     add("%s", "model", path)
-    if made.values.target == "native" then
+    if session.is_embedded(made.values.target) then
       add("%s %s", "preset", made.values.preset, made.values.switches or "")
     end
   end

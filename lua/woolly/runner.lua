@@ -122,10 +122,11 @@ end
 
 --- The engine's switches as the report echoes them.
 local function switches_of(plan)
-  if plan.values.target ~= "native" or plan.model == false then return nil end
+  if not session.is_embedded(plan.values.target) or plan.model == false then return nil end
   local switches = failure.must(require("woolly.engine").preset(plan.values.preset))
   for key, value in pairs(plan.switches) do switches[key] = value end
   if plan.values.threads then switches.threads = plan.values.threads[1] end
+  switches.faults = plan.values.faults
   return switches
 end
 
@@ -146,7 +147,8 @@ local function begin(plan)
     facts = {
       id = store.new_id(), scenario = plan.name, title = plan.unit.title or plan.unit.about,
       started = clock.utc(), target = plan.values.target,
-      preset = plan.values.target == "native" and plan.model ~= false and plan.values.preset or nil,
+      preset = session.is_embedded(plan.values.target) and plan.model ~= false
+        and plan.values.preset or nil,
       switches = switches_of(plan), seed = plan.values.seed, commit = commit,
       dirty = commit and git("status", "--porcelain", "--untracked-files=no") ~= "" or false,
       tags = plan.values.tag or {}, status = "complete",

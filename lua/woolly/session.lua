@@ -5,7 +5,10 @@ local suggest = require "woolly.suggest"
 
 local session = { models = {}, order = {} }
 
-local TARGETS <const> = { "native", "llama_cpp", "null" }
+local TARGETS <const> = { "native", "llama_cpp", "null", "faulty" }
+
+-- Targets that are the embedded engine: with a model, a preset and a white box.
+local EMBEDDED <const> = { native = true, faulty = true }
 
 local FIRST_MAPPED <const> = 3 -- presets from p3 on map the file instead of reading it
 
@@ -38,13 +41,21 @@ function session.model(p, load_options)
   return entry.model, entry.load_ns
 end
 
---- A context with p's preset and switches; options override them.
+--- Is this target the embedded engine?
+---@param name string
+---@return boolean
+function session.is_embedded(name)
+  return EMBEDDED[name] or false
+end
+
+--- A context with p's preset, switches and planted faults; options override them.
 ---@return woolly.engine.Context
 function session.context(model, p, context_options)
   local merged = { preset = p.preset }
   for key, value in pairs(p.switches or {}) do
     if key ~= "mmap" then merged[key] = value end
   end
+  merged.faults = p.faults
   if p.threads then merged.threads = p.threads[1] end
   for key, value in pairs(context_options or {}) do merged[key] = value end
   return failure.must(model:context(merged))

@@ -140,13 +140,19 @@ struct context *context_new(struct model *model, const struct context_options *o
         return NULL;
     }
     c->model = model;
-    if (set_up(c, &o, err)) return c;
+    bool good = set_up(c, &o, err);
+    if (good && o.faults != NULL) {
+        c->faults = faults_new(o.faults, err);
+        good = c->faults != NULL;
+    }
+    if (good) return c;
     context_free(c);
     return NULL;
 }
 
 void context_free(struct context *c) {
     if (c == NULL) return;
+    faults_free(c->faults);
     fused_free(c);
     kv_cache_free(&c->kv);
     scratch_free(&c->scratch);
@@ -231,6 +237,10 @@ struct context_memory context_memory(const struct context *c) {
                                    .packed_bytes = fused_packed_bytes(c)};
 }
 
+int64_t context_now_ns(const struct context *c) {
+    return c->faults == NULL ? clock_now_ns() : faults_now_ns(c->faults);
+}
+
 /* ---- prefill ---- */
 
 static bool check_prompt(const struct context *c, const int32_t *tokens, int64_t n,
@@ -276,9 +286,9 @@ bool context_prefill(struct context *c, const int32_t *tokens, int64_t n, float 
                      int64_t *start_ns, int64_t *end_ns, struct err *err) {
     if (!check_prompt(c, tokens, n, err)) return false;
     struct work_mark mark = context_work_begin();
-    int64_t start = clock_now_ns();
+    int64_t start = context_now_ns(c);
     bool done = run_prompt(c, tokens, n, rows != NULL ? LOGITS_ALL : LOGITS_LAST, rows, err);
-    int64_t end = clock_now_ns();
+    int64_t end = context_now_ns(c);
     context_work_end(c, mark);
     if (start_ns != NULL) *start_ns = start;
     if (end_ns != NULL) *end_ns = end;

@@ -2,6 +2,7 @@
 #ifndef WOOLLY_ENGINE_CONTEXT_H
 #define WOOLLY_ENGINE_CONTEXT_H
 
+#include "engine/fault.h"
 #include "engine/fused.h"
 #include "engine/kv_cache.h"
 #include "engine/model.h"
@@ -20,7 +21,8 @@ struct context {
     struct kv_cache kv;
     struct weight_cache weights; /* with switches.weight_cache */
     struct scratch scratch;
-    struct fused *fused; /* with switches.fused_matmul */
+    struct fused *fused;   /* with switches.fused_matmul */
+    struct faults *faults; /* NULL: none are planted */
     struct context_counters counters; /* cache figures live in weights until read */
 };
 
@@ -30,6 +32,11 @@ struct context {
 /* y [n, w->rows] = x [n, w->cols] times the transposed weight. Polls the cancel flag first. */
 bool context_matmul(struct context *context, float *y, const struct weight *w, const float *x,
                     int64_t n, struct err *err);
+
+/* x [n, n_embd] = rows of the embedding table. Counts nothing. */
+void context_embed(struct context *context, float *x, const int32_t *tokens, int64_t n);
+/* The time that results report. */
+int64_t context_now_ns(const struct context *context);
 
 enum forward_logits { LOGITS_NONE, LOGITS_LAST, LOGITS_ALL };
 /* Runs a block of tokens, n <= n_batch, at n_past and moves n_past. LOGITS_ALL fills rows

@@ -92,6 +92,7 @@ struct context_options {
     /* Called while weights are repacked, by the calling thread; may be NULL. */
     void (*progress)(void *user, uint64_t done_bytes, uint64_t total_bytes);
     void *progress_user;
+    const char *faults; /* what to plant (engine/fault.h); NULL: nothing */
 };
 struct context_options context_options_default(void); /* preset p1 */
 

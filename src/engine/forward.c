@@ -4,6 +4,7 @@
  * weights are decoded, never the order of the arithmetic. */
 #include "engine/context.h"
 
+#include "base/clock.h"
 #include "engine/attention_naive.h"
 
 #include <math.h>
@@ -40,19 +41,25 @@ static void norm_rows(struct context *c, float *y, const float *x, const float *
     c->counters.weight_bytes_read += (uint64_t)n * sizeof(float);
 }
 
-/* One row of the embedding table a token. */
-static void embed(struct context *c, float *x, const int32_t *tokens, int64_t n) {
+void context_embed(struct context *c, float *x, const int32_t *tokens, int64_t n) {
     const struct weight *table = &c->model->token_embd;
     const float scale = c->model->params.embedding_scale;
     for (int64_t i = 0; i < n; i++, x += table->cols) {
         c->kernels->dequantize[table->type](x, table->data + (uint64_t)tokens[i] * table->row_bytes,
                                             table->cols);
-        for (int64_t j = 0; scale != 1.0f && j < table->cols; j++)
-            x[j] *= scale;
+        for (int64_t j = 0; scale != 1.0f && j < table->cols; j++) x[j] *= scale;
     }
+}
+
+static void count_embedding(struct context *c, int64_t n) {
+    const struct weight *table = &c->model->token_embd;
     c->counters.kernel_calls += (uint64_t)n;
     c->counters.weight_bytes_read += (uint64_t)n * table->row_bytes;
     if (table->type != TENSOR_F32) c->counters.dequantized_values += (uint64_t)(n * table->cols);
+}
+
+static void ended(const struct context *c, enum fused_op operation) {
+    if (c->faults != NULL) faults_operation(c->faults, operation);
 }
 
 /* Queries, keys and values of the block, ready for attention; keys and values go to the cache. */
@@ -105,7 +112,9 @@ static bool attention(struct context *c, const struct layer *layer, int64_t inde
     float *normed = q == NULL ? NULL : take(c, SLOT_NORMED, n * p->n_embd, err);
     if (normed == NULL) return false;
     norm_rows(c, normed, x, layer->attn_norm, n, p->n_embd);
+    ended(c, FUSED_PREPARE);
     if (!project(c, layer, index, normed, angles, q, n, err)) return false;
+    ended(c, FUSED_QKV);
     give(c, SLOT_NORMED);
 
     float *mixed = take(c, SLOT_MIXED, n * width, err);
@@ -121,6 +130,7 @@ static bool attention(struct context *c, const struct layer *layer, int64_t inde
     }
     give(c, SLOT_SCORES);
     give(c, SLOT_Q);
+    ended(c, FUSED_ATTENTION);
 
     float *branch = take(c, SLOT_BRANCH, n * p->n_embd, err);
     if (branch == NULL || !context_matmul(c, branch, &layer->attn_output, mixed, n, err)) {
@@ -130,6 +140,7 @@ static bool attention(struct context *c, const struct layer *layer, int64_t inde
     add_scaled(c, x, p->residual_scale, branch, n * p->n_embd);
     give(c, SLOT_MIXED);
     give(c, SLOT_BRANCH);
+    ended(c, FUSED_ATTN_OUTPUT);
     return true;
 }
 
@@ -152,12 +163,14 @@ static bool feed_forward(struct context *c, const struct layer *layer, float *x,
     }
     c->counters.kernel_calls += (uint64_t)n;
     give(c, SLOT_UP);
+    ended(c, FUSED_GATE_UP);
 
     float *branch = take(c, SLOT_BRANCH, n * p->n_embd, err);
     if (branch == NULL || !context_matmul(c, branch, &layer->down, gate, n, err)) return false;
     add_scaled(c, x, p->residual_scale, branch, n * p->n_embd);
     give(c, SLOT_GATE);
     give(c, SLOT_BRANCH);
+    ended(c, FUSED_DOWN);
     return true;
 }
 
@@ -183,6 +196,7 @@ static bool finish_row(const struct context *c, float *row, int64_t position, st
     const float scale = c->model->params.logit_scale;
     const int64_t n_vocab = c->model->n_vocab;
     for (int64_t i = 0; scale != 1.0f && i < n_vocab; i++) row[i] *= scale;
+    if (c->faults != NULL) faults_logits(c->faults, row, n_vocab, position);
     int64_t bad = first_non_finite(row, n_vocab);
     if (bad == n_vocab) return true;
     return err_set(err, ERR_INPUT,
@@ -207,6 +221,7 @@ static bool output(struct context *c, const float *x, int64_t n, int64_t count, 
     norm_rows(c, normed, x + (n - count) * p->n_embd, c->model->output_norm, count, p->n_embd);
     if (!context_matmul(c, out, &c->model->output, normed, count, err)) return false;
     give(c, SLOT_NORMED);
+    ended(c, FUSED_OUTPUT);
     return finish_logits(c, out, n, count, err);
 }
 
@@ -234,7 +249,8 @@ static bool run_block(struct context *c, const int32_t *tokens, int64_t n, enum 
     float *angles = x == NULL ? NULL : take(c, SLOT_ANGLES, n * 2 * m->rope.n_pairs, err);
     if (angles == NULL) return false;
     if (n > 1 && take(c, SLOT_COLUMN, n, err) == NULL) return false;
-    embed(c, x, tokens, n);
+    context_embed(c, x, tokens, n);
+    count_embedding(c, n);
     for (int64_t i = 0; i < n; i++) {
         rope_angles(&m->rope, c->n_past + i, angles + i * 2 * m->rope.n_pairs);
     }
@@ -275,6 +291,7 @@ static void went_on(struct context *c, const int32_t *tokens, int64_t n) {
 
 bool context_forward(struct context *c, const int32_t *tokens, int64_t n, enum forward_logits want,
                      float *rows, struct err *err) {
+    const int64_t start_ns = c->faults == NULL ? 0 : clock_now_ns();
     c->logits = NULL;
     if (c->switches.weight_cache) weight_cache_next_pass(&c->weights);
     bool ran = c->fused != NULL ? run_fused(c, tokens, n, want, rows, err)
@@ -284,12 +301,15 @@ bool context_forward(struct context *c, const int32_t *tokens, int64_t n, enum f
         return false;
     }
     went_on(c, tokens, n);
+    if (c->faults != NULL) faults_pass(c->faults, n, start_ns);
     return true;
 }
 
 bool context_forward_together(struct context *const *contexts, int64_t n, const int32_t *tokens,
                               struct err *err) {
     struct fused *f = contexts[0]->fused;
+    const struct faults *faults = contexts[0]->faults;
+    const int64_t start_ns = faults == NULL ? 0 : clock_now_ns();
     for (int64_t i = 0; i < n; i++) {
         f->logits[i] = contexts[i]->scratch.blocks[SLOT_LOGITS];
         contexts[i]->logits = NULL;
@@ -302,6 +322,7 @@ bool context_forward_together(struct context *const *contexts, int64_t n, const 
         contexts[i]->logits = f->logits[i];
         went_on(contexts[i], &tokens[i], 1);
     }
+    if (faults != NULL) faults_pass(faults, n, start_ns);
     return true;
 }
 

@@ -74,16 +74,6 @@ static void run_pass(void *user, int thread) {
     self->allocated_bytes += after.bytes - before.bytes;
 }
 
-static void embed(struct context *c, float *x, const int32_t *tokens, int64_t n) {
-    const struct weight *table = &c->model->token_embd;
-    const float scale = c->model->params.embedding_scale;
-    for (int64_t i = 0; i < n; i++, x += table->cols) {
-        c->kernels->dequantize[table->type](x, table->data + (uint64_t)tokens[i] * table->row_bytes,
-                                            table->cols);
-        for (int64_t j = 0; scale != 1.0f && j < table->cols; j++) x[j] *= scale;
-    }
-}
-
 /* Threads whose share of a stage is worth a barrier. */
 static int64_t active_threads(const struct context *c, int64_t n) {
     const struct fused_tuning *tuned = &c->fused->tuning;
@@ -119,7 +109,7 @@ bool fused_forward(struct context *c, struct context *const *owners, const int32
                    float *const *logits, int64_t n_logits, struct err *err) {
     struct pass p = {.c = c, .owners = owners, .f = c->fused, .n = n, .n_logits = n_logits,
                      .logits = logits, .n_active = active_threads(c, n)};
-    embed(c, p.f->x, tokens, n);
+    context_embed(c, p.f->x, tokens, n);
     for (int64_t i = 0; i < n; i++) {
         rope_angles(&c->model->rope, pass_position(&p, i), p.f->angles + i * 2 * c->model->rope.n_pairs);
     }

@@ -159,15 +159,19 @@ bool context_set_profile(struct context *c, bool on) {
     return true;
 }
 
-int context_profile(const struct context *c, struct profile_entry *entries, int most) {
+const char *fused_op_name(int op) {
     static const char *const names[FUSED_OP_COUNT] = {"prepare", "qkv",  "attention", "attn_output",
                                                       "gate_up", "down", "output",    "wait"};
+    return names[op];
+}
+
+int context_profile(const struct context *c, struct profile_entry *entries, int most) {
     int n = 0;
     for (int t = 0; c->fused != NULL && t < c->switches.n_threads; t++) {
         for (int op = 0; op < FUSED_OP_COUNT; op++, n++) {
             const struct fused_thread *thread = &c->fused->threads[t];
             if (n >= most) continue;
-            entries[n] = (struct profile_entry){.operation = names[op], .thread = t,
+            entries[n] = (struct profile_entry){.operation = fused_op_name(op), .thread = t,
                                                 .ns = thread->ops[op].ns,
                                                 .calls = thread->ops[op].calls,
                                                 .bytes = thread->ops[op].bytes};

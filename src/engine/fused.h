@@ -40,6 +40,7 @@ enum fused_op {
     FUSED_PREPARE, FUSED_QKV, FUSED_ATTENTION, FUSED_ATTN_OUTPUT, FUSED_GATE_UP, FUSED_DOWN,
     FUSED_OUTPUT, FUSED_WAIT, FUSED_OP_COUNT,
 };
+const char *fused_op_name(int op); /* "prepare" .. "wait" */
 
 struct fused_thread {
     _Alignas(64) uint8_t *records; /* of a small block's input */

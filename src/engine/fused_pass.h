@@ -61,6 +61,7 @@ static inline int64_t pass_position(const struct pass *p, int64_t token) {
 
 static inline void pass_mark(struct pass *p, int thread, enum fused_op op) {
     struct fused_thread *self = &p->f->threads[thread];
+    if (p->c->faults != NULL && thread == 0) faults_operation(p->c->faults, op);
     if (!p->f->profile) return;
     int64_t now = clock_now_ns();
     self->ops[op].ns += now - self->mark_ns;

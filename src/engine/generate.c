@@ -116,7 +116,7 @@ static bool keep(struct generation *g, int32_t token, const float *row) {
     const int64_t n_vocab = g->c->model->n_vocab;
     if (g->logits != NULL) memcpy(g->logits + *g->n * n_vocab, row, (size_t)n_vocab * sizeof *row);
     g->tokens[*g->n] = token;
-    g->times_ns[*g->n] = clock_now_ns();
+    g->times_ns[*g->n] = context_now_ns(g->c);
     ++*g->n;
     if (!g->o->stop_at_end || !tokenizer_is_end(g->c->model->tokenizer, token)) return false;
     *g->reason = FINISH_END_TOKEN;
@@ -175,6 +175,7 @@ static bool generate(struct generation *g, struct err *err) {
         int32_t token = 0;
         if (!sample(c, s, &token, err)) return false;
         if (keep(g, token, c->logits)) break;
+        if (c->faults != NULL && faults_skip(c->faults)) continue;
         struct err stop = {0};
         if (guesses ? run_guessed(g, token, &ended, &stop)
                     : context_forward(c, &token, 1, LOGITS_LAST, NULL, &stop)) {
@@ -204,7 +205,7 @@ bool context_decode(struct context *c, const struct decode_options *o, int32_t *
     *n = 0;
     if (!sampler_check(&o->sampling, err) || !check_ready(c, err)) return false;
     struct work_mark mark = context_work_begin();
-    if (start_ns != NULL) *start_ns = clock_now_ns();
+    if (start_ns != NULL) *start_ns = context_now_ns(c);
     bool done = generate(&g, err);
     context_work_end(c, mark);
     return done;
@@ -283,7 +284,7 @@ bool context_decode_together(struct context *const *contexts, int64_t n, const s
     if (n < 1) return err_set(err, ERR_INPUT, "decode_together: at least one sequence is required");
     if (!sampler_check(&o->sampling, err) || !check_together(contexts, n, err)) return false;
     struct work_mark mark = context_work_begin();
-    if (start_ns != NULL) *start_ns = clock_now_ns();
+    if (start_ns != NULL) *start_ns = context_now_ns(contexts[0]);
     bool done = true;
     while (*n_rounds < o->n_tokens && !is_over(contexts, n, reason)) {
         struct err stop = {0};
@@ -293,7 +294,7 @@ bool context_decode_together(struct context *const *contexts, int64_t n, const s
             if (!done && err != NULL) *err = stop;
             break;
         }
-        times_ns[(*n_rounds)++] = clock_now_ns();
+        times_ns[(*n_rounds)++] = context_now_ns(contexts[0]);
     }
     context_work_end(contexts[0], mark);
     return done;
