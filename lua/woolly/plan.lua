@@ -26,6 +26,7 @@ local DEFAULT_RUNS <const>, DEFAULT_WARMUP <const> = 5, 1
 ---@field gate? woolly.GateFile     with left_out: limits that are about other scenarios
 ---@field store? string             nil: not kept
 ---@field baseline? table           document to compare with
+---@field params table<string, any> the script's own options: part of what makes two runs alike
 ---@field is_part boolean           one test of a phase, judged by the phase's gate
 
 --- The scenarios that make up a unit.
@@ -193,7 +194,9 @@ function plan.make(unit, name, path, words)
     unit = unit, name = name, tests = tests, values = values, given = given, switches = switches,
     model = values.model or false, gate = choose_gate(unit, tests, path, values),
     store = values.store ~= "none" and values.store or nil, baseline = load_baseline(values),
+    params = {},
   }
+  for _, spec in ipairs(own) do made.params[spec.name] = values[spec.name] end
   if values.target == "null" then made.model = false end
   made.is_part = is_part(unit, tests, made.gate)
   for _, test in ipairs(tests) do test.p = values_for(test, values, given, switches) end

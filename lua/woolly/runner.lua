@@ -151,7 +151,7 @@ local function begin(plan)
         and plan.values.preset or nil,
       switches = switches_of(plan), seed = plan.values.seed, commit = commit,
       dirty = commit and git("status", "--porcelain", "--untracked-files=no") ~= "" or false,
-      tags = plan.values.tag or {}, status = "complete",
+      tags = plan.values.tag or {}, params = plan.params, status = "complete",
     },
   }
 end

@@ -1,9 +1,7 @@
 /* lib_store.c - Lua module "woolly.store": reports as tables into the store and back. */
+#include "host/lib_store.h"
 #include "base/alloc.h"
-#include "base/clock.h"
 #include "host/host_json.h"
-#include "host/host_util.h"
-#include "store/store.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -11,14 +9,13 @@
 
 #define STORE_CLASS "woolly.store.Store"
 #define DOCUMENT_CLASS "woolly.store.Document"
-#define MAX_LIMIT 1000000
 #define MAX_LIST 100000 /* metrics, limits and tags of one run */
 
 struct handle {
     struct store *store; /* NULL once closed */
 };
 
-static struct store *check_open(lua_State *L, int arg) {
+struct store *store_check_open(lua_State *L, int arg) {
     struct handle *handle = luaL_checkudata(L, arg, STORE_CLASS);
     luaL_argcheck(L, handle->store != NULL, arg, "store is closed");
     return handle->store;
@@ -64,7 +61,7 @@ static int l_close(lua_State *L) {
 }
 
 static int l_path(lua_State *L) {
-    lua_pushstring(L, store_path(check_open(L, 1)));
+    lua_pushstring(L, store_path(store_check_open(L, 1)));
     return 1;
 }
 
@@ -187,23 +184,33 @@ static void read_verdicts(lua_State *L, int gate, struct store_run *run) {
     run->n_verdicts = n;
 }
 
-static void read_tags(lua_State *L, int tags, struct store_run *run) {
+/* The run's tags, and its params as one more; either may be absent (0). */
+static void read_tags(lua_State *L, int tags, int params, struct store_run *run) {
     size_t n = 0;
+    if (tags == 0) {
+        lua_newtable(L);
+        tags = lua_gettop(L);
+    }
+    char **params_json = params != 0 ? host_encode_json(L, params, false) : NULL;
     for (lua_pushnil(L); lua_next(L, tags) != 0; lua_pop(L, 1)) {
         if (lua_type(L, -2) != LUA_TSTRING || lua_type(L, -1) != LUA_TSTRING) {
             luaL_error(L, "store: report: run.tags: keys and values are strings");
         }
         n++;
     }
-    struct store_tag *all = host_block(L, n, sizeof *all);
-    if (all == NULL) luaL_error(L, "not enough memory");
+    struct store_tag *all = host_block(L, n + 1, sizeof *all);
+    if (all == NULL || (params_json != NULL && *params_json == NULL))
+        luaL_error(L, "not enough memory");
     size_t i = 0;
     for (lua_pushnil(L); lua_next(L, tags) != 0; lua_pop(L, 1)) {
         all[i].key = lua_tostring(L, -2);
+        if (params_json != NULL && strcmp(all[i].key, STORE_PARAMS_TAG) == 0) continue;
         all[i++].value = lua_tostring(L, -1);
     }
+    if (params_json != NULL)
+        all[i++] = (struct store_tag){.key = STORE_PARAMS_TAG, .value = *params_json};
     run->tags = all;
-    run->n_tags = n;
+    run->n_tags = i;
 }
 
 static void read_model(lua_State *L, int model, struct store_run *run) {
@@ -215,7 +222,7 @@ static void read_model(lua_State *L, int model, struct store_run *run) {
 
 /* Store:save(report) -> id | nil, message, code */
 static int l_save(lua_State *L) {
-    struct store *store = check_open(L, 1);
+    struct store *store = store_check_open(L, 1);
     luaL_checktype(L, 2, LUA_TTABLE);
     struct store_run run = {.exit_status = (int)integer_field(L, 2, "status", 0)};
     int facts = table_field(L, 2, "run", true);
@@ -238,7 +245,8 @@ static int l_save(lua_State *L) {
     run.machine_json = *machine_json;
     if ((part = table_field(L, 2, "model", false)) != 0) read_model(L, part, &run);
     if ((part = table_field(L, 2, "gate", false)) != 0) read_verdicts(L, part, &run);
-    if ((part = table_field(L, facts, "tags", false)) != 0) read_tags(L, part, &run);
+    part = table_field(L, facts, "tags", false);
+    read_tags(L, part, table_field(L, facts, "params", false), &run);
     read_sets(L, table_field(L, 2, "metrics", true), &run);
     char **report = host_encode_json(L, 2, false);
     run.report_json = *report;
@@ -255,73 +263,6 @@ static int l_save(lua_State *L) {
 
 /* ---- reading ---- */
 
-static void set_text(lua_State *L, const char *key, const char *value) {
-    if (value == NULL) return;
-    lua_pushstring(L, value);
-    lua_setfield(L, -2, key);
-}
-
-/* Each row is pushed under protection: a Lua error must not pass through store_list. */
-struct rows {
-    lua_State *L;
-    bool failed; /* Lua ran out of memory: the error value is on the stack */
-};
-
-static int push_row(lua_State *L) {
-    const struct store_row *row = lua_touserdata(L, 2);
-    char started[32];
-    clock_format_utc(row->started_wall_ns, started, sizeof started);
-    lua_createtable(L, 0, 11);
-    set_text(L, "id", row->id);
-    set_text(L, "scenario", row->scenario);
-    set_text(L, "target", row->target);
-    set_text(L, "preset", row->preset);
-    set_text(L, "commit", row->commit);
-    set_text(L, "status", row->status);
-    set_text(L, "verdict", row->verdict);
-    set_text(L, "machine", row->machine);
-    set_text(L, "model_name", row->model_name);
-    set_text(L, "started", started);
-    lua_pushinteger(L, row->exit_status);
-    lua_setfield(L, -2, "exit_status");
-    lua_rawseti(L, 1, (lua_Integer)lua_rawlen(L, 1) + 1);
-    return 0;
-}
-
-/* Stack: ..., rows table, push_row */
-static bool visit_row(void *user, const struct store_row *row) {
-    struct rows *rows = user;
-    lua_pushvalue(rows->L, -1);
-    lua_pushvalue(rows->L, -3);
-    lua_pushlightuserdata(rows->L, (void *)row);
-    rows->failed = lua_pcall(rows->L, 2, 0, 0) != LUA_OK;
-    return !rows->failed;
-}
-
-/* Store:list([filter]) -> rows | nil, message, code */
-static int l_list(lua_State *L) {
-    static const struct opt_spec spec[] = {OPT_STRING(store_filter, scenario),
-                                           OPT_STRING(store_filter, machine),
-                                           OPT_STRING(store_filter, model),
-                                           OPT_STRING(store_filter, target),
-                                           OPT_STRING(store_filter, preset),
-                                           OPT_INT64(store_filter, limit, 0, MAX_LIMIT),
-                                           OPT_END};
-    struct store *store = check_open(L, 1);
-    struct store_filter filter = {0};
-    host_read_options(L, 2, spec, &filter);
-    luaL_checkstack(L, 8, NULL);
-    lua_newtable(L);
-    lua_pushcfunction(L, push_row);
-    struct rows rows = {.L = L};
-    struct err err;
-    bool ok = store_list(store, &filter, visit_row, &rows, &err);
-    if (rows.failed) return lua_error(L);
-    if (!ok) return host_push_fail(L, &err);
-    lua_pop(L, 1);
-    return 1;
-}
-
 static int l_document_close(lua_State *L) {
     struct json **slot = lua_touserdata(L, 1);
     json_free(*slot);
@@ -331,7 +272,7 @@ static int l_document_close(lua_State *L) {
 
 /* Store:report(which) -> table | nil, message, code */
 static int l_report(lua_State *L) {
-    struct store *store = check_open(L, 1);
+    struct store *store = store_check_open(L, 1);
     const char *which = check_text(L, 2);
     char **text = host_adopt(L);
     struct json **slot = lua_newuserdatauv(L, sizeof *slot, 0);
@@ -354,7 +295,7 @@ static int l_report(lua_State *L) {
 
 /* Store:pin(name, which) -> true | nil, message, code */
 static int l_pin(lua_State *L) {
-    struct store *store = check_open(L, 1);
+    struct store *store = store_check_open(L, 1);
     const char *name = check_text(L, 2), *which = check_text(L, 3);
     struct err err;
     return host_push_result(L, store_pin(store, name, which, &err), &err);
@@ -362,7 +303,7 @@ static int l_pin(lua_State *L) {
 
 /* Store:tag(which, key, value) -> true | nil, message, code */
 static int l_tag(lua_State *L) {
-    struct store *store = check_open(L, 1);
+    struct store *store = store_check_open(L, 1);
     const char *which = check_text(L, 2), *key = check_text(L, 3), *value = check_text(L, 4);
     struct err err;
     return host_push_result(L, store_tag_run(store, which, key, value, &err), &err);
@@ -372,9 +313,10 @@ int luaopen_woolly_store(lua_State *L);
 
 int luaopen_woolly_store(lua_State *L) {
     static const luaL_Reg functions[] = {{"open", l_open}, {"new_id", l_new_id}, {NULL, NULL}};
-    static const luaL_Reg methods[] = {{"save", l_save},   {"list", l_list}, {"report", l_report},
-                                       {"pin", l_pin},     {"tag", l_tag},   {"path", l_path},
-                                       {"close", l_close}, {NULL, NULL}};
+    static const luaL_Reg methods[] = {
+        {"save", l_save},     {"list", store_l_list}, {"history", store_l_history},
+        {"report", l_report}, {"pin", l_pin},         {"tag", l_tag},
+        {"path", l_path},     {"close", l_close},     {NULL, NULL}};
     static const luaL_Reg none[] = {{NULL, NULL}};
     host_new_class(L, STORE_CLASS, methods, l_close);
     host_new_class(L, DOCUMENT_CLASS, none, l_document_close);

@@ -13,9 +13,8 @@ static const char *column(sqlite3_stmt *statement, int i) {
     return (const char *)sqlite3_column_text(statement, i);
 }
 
-/* A prepared statement with these texts bound (NULL binds NULL), or NULL and err. */
-static sqlite3_stmt *prepare(struct store *store, const char *sql, const char *const *texts,
-                             int n_texts, struct err *err) {
+sqlite3_stmt *store_prepare(struct store *store, const char *sql, const char *const *texts,
+                            int n_texts, struct err *err) {
     sqlite3_stmt *statement = NULL;
     if (sqlite3_prepare_v2(store->db, sql, -1, &statement, NULL) != SQLITE_OK) {
         store_fail(store, err, "read");
@@ -27,34 +26,48 @@ static sqlite3_stmt *prepare(struct store *store, const char *sql, const char *c
     return statement;
 }
 
+sqlite3_stmt *store_prepare_rows(struct store *store, const char *sql,
+                                 const struct store_filter *filter, struct err *err) {
+    const char *texts[] = {filter->scenario, filter->machine, filter->model, filter->target,
+                           filter->preset};
+    sqlite3_stmt *statement = store_prepare(store, sql, texts, 5, err);
+    if (statement != NULL) {
+        sqlite3_bind_int64(statement, 6, filter->limit > 0 ? filter->limit : DEFAULT_LIMIT);
+    }
+    return statement;
+}
+
+void store_read_row(sqlite3_stmt *statement, struct store_row *row) {
+    *row = (struct store_row){
+        .id = column(statement, 0),
+        .scenario = column(statement, 1),
+        .target = column(statement, 2),
+        .preset = column(statement, 3),
+        .commit = column(statement, 4),
+        .status = column(statement, 5),
+        .verdict = column(statement, 6),
+        .machine = column(statement, 7),
+        .model_name = column(statement, 8),
+        .model = column(statement, 9),
+        .switches = column(statement, 10),
+        .params = column(statement, 11),
+        .seq = sqlite3_column_int64(statement, 12),
+        .started_wall_ns = sqlite3_column_int64(statement, 13),
+        .exit_status = sqlite3_column_int(statement, 14),
+    };
+}
+
 bool store_list(struct store *store, const struct store_filter *filter,
                 bool (*visit)(void *user, const struct store_row *row), void *user,
                 struct err *err) {
-    static const char sql[] =
-        "SELECT id,scenario,target,preset,git_commit,status,verdict,machine,model_name,started_ns,"
-        "exit_status FROM runs WHERE (?1 IS NULL OR scenario=?1) AND (?2 IS NULL OR machine=?2)"
-        " AND (?3 IS NULL OR model=?3) AND (?4 IS NULL OR target=?4)"
-        " AND (?5 IS NULL OR preset=?5) ORDER BY seq DESC LIMIT ?6";
-    const char *texts[] = {filter->scenario, filter->machine, filter->model, filter->target,
-                           filter->preset};
-    sqlite3_stmt *statement = prepare(store, sql, texts, 5, err);
+    static const char sql[] = "SELECT " STORE_ROW_COLUMNS " FROM runs r WHERE " STORE_ROW_FILTER
+                              " ORDER BY r.seq DESC LIMIT ?6";
+    sqlite3_stmt *statement = store_prepare_rows(store, sql, filter, err);
     if (statement == NULL) return false;
-    sqlite3_bind_int64(statement, 6, filter->limit > 0 ? filter->limit : DEFAULT_LIMIT);
     int step = SQLITE_DONE;
     while ((step = sqlite3_step(statement)) == SQLITE_ROW) {
-        struct store_row row = {
-            .id = column(statement, 0),
-            .scenario = column(statement, 1),
-            .target = column(statement, 2),
-            .preset = column(statement, 3),
-            .commit = column(statement, 4),
-            .status = column(statement, 5),
-            .verdict = column(statement, 6),
-            .machine = column(statement, 7),
-            .model_name = column(statement, 8),
-            .started_wall_ns = sqlite3_column_int64(statement, 9),
-            .exit_status = sqlite3_column_int(statement, 10),
-        };
+        struct store_row row;
+        store_read_row(statement, &row);
         if (sqlite3_errcode(store->db) == SQLITE_NOMEM || !visit(user, &row)) break;
     }
     bool ok =
@@ -67,7 +80,7 @@ bool store_list(struct store *store, const struct store_filter *filter,
 /* The sequence number of the one run that sql finds. found: 0, 1, or 2 when there are more. */
 static bool find_one(struct store *store, const char *sql, const char *text, int64_t *seq,
                      int *found, struct err *err) {
-    sqlite3_stmt *statement = prepare(store, sql, &text, 1, err);
+    sqlite3_stmt *statement = store_prepare(store, sql, &text, 1, err);
     if (statement == NULL) return false;
     int step = SQLITE_DONE;
     *found = 0;
@@ -116,7 +129,8 @@ static bool find_run(struct store *store, const char *which, int64_t *seq, struc
 char *store_report(struct store *store, const char *which, struct err *err) {
     int64_t seq = 0;
     if (!find_run(store, which, &seq, err)) return NULL;
-    sqlite3_stmt *statement = prepare(store, "SELECT report FROM runs WHERE seq=?1", NULL, 0, err);
+    sqlite3_stmt *statement =
+        store_prepare(store, "SELECT report FROM runs WHERE seq=?1", NULL, 0, err);
     if (statement == NULL) return NULL;
     sqlite3_bind_int64(statement, 1, seq);
     char *report = NULL;
@@ -134,7 +148,7 @@ char *store_report(struct store *store, const char *which, struct err *err) {
 /* Runs sql with ?1 = seq and two texts. */
 static bool write_one(struct store *store, const char *sql, int64_t seq, const char *a,
                       const char *b, struct err *err) {
-    sqlite3_stmt *statement = prepare(store, sql, NULL, 0, err);
+    sqlite3_stmt *statement = store_prepare(store, sql, NULL, 0, err);
     if (statement == NULL) return false;
     sqlite3_bind_int64(statement, 1, seq);
     sqlite3_bind_text(statement, 2, a, -1, SQLITE_STATIC);

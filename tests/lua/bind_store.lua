@@ -106,6 +106,36 @@ tap.test("rows carry the facts, newest first, and filters choose", function()
   tap.raises(function() s:list { scenarios = "quick" } end, "did you mean 'scenario'")
 end)
 
+tap.test("a history holds runs in the order of saving and the median of each metric", function()
+  local s <close> = assert(store.open(fresh()))
+  tap.equal(#s:history().rows, 0)
+  assert(s:save(report()))
+  assert(s:save(report(nil, function(r)
+    r.run.started, r.run.params = "2020-01-01T00:00:00.000Z", { n_tokens = 8, a = true }
+    r.run.tags.params = "lost"
+    r.metrics[1].samples = json.array { 1, 2, 10, 4 }
+    r.metrics[2].samples, r.metrics[2].n = json.array { 0.5 }, 1
+  end)))
+  assert(s:save(report(nil, function(r) r.run.status = "partial" end)))
+  local found = s:history { scenario = "quick", limit = 10 }
+  tap.equal(#found.rows, 2)
+  tap.equal(found.rows[1].params, nil)
+  tap.equal(found.rows[2].params, '{"a":true,"n_tokens":8}')
+  tap.equal(found.rows[1].switches, '{"simd":true}')
+  tap.equal(found.rows[1].model, ("ab"):rep(32))
+  tap.truthy(found.rows[1].seq < found.rows[2].seq, "order of saving")
+  tap.truthy(found.rows[1].started_s > found.rows[2].started_s, "not of the clock")
+  local tps, misses = found.series.tokens_per_second, found.series.cache_miss_ratio
+  tap.equal(table.concat(tps.at, " "), "1 2")
+  tap.equal(tps.value[1], 1 / 3)
+  tap.equal(tps.value[2], 3.0)
+  tap.equal(table.concat(misses.at, " "), "2")
+  tap.equal(next(s:history { metric = "cache_miss_ratio" }.series), "cache_miss_ratio")
+  tap.equal(s:history { limit = 1 }.rows[1].id, found.rows[2].id)
+  tap.raises(function() s:history { metrics = "x" } end, "did you mean 'metric'")
+  tap.raises(function() s:list { metric = "x" } end, "unknown option 'metric'")
+end)
+
 tap.test("runs are found by id, prefix, pin and last", function()
   local s <close> = assert(store.open(fresh()))
   assert(s:save(report("01ABCDEFGHJKMNPQRSTVWXYZ00")))
@@ -190,7 +220,7 @@ tap.test("a closed store refuses everything, and closes again", function()
   local s = assert(store.open(fresh()))
   s:close()
   s:close()
-  for _, method in ipairs { "save", "list", "report", "pin", "tag", "path" } do
+  for _, method in ipairs { "save", "list", "history", "report", "pin", "tag", "path" } do
     tap.raises(function() s[method](s, "a", "b", "c") end, "store is closed")
   end
   tap.raises(function() s.save(io.stdout, {}) end, "woolly.store.Store expected")

@@ -204,6 +204,62 @@ static void test_lists_are_newest_first_and_filtered(void) {
     store_close(store);
 }
 
+/* ---- history ---- */
+
+struct told {
+    char text[512];
+    int stop_after; /* calls; 0: never */
+};
+
+static bool tell_run(void *user, const struct store_row *row) {
+    struct told *told = user;
+    strcat(told->text, row->id);
+    strcat(told->text, row->params != NULL ? row->params : "");
+    strcat(told->text, ": ");
+    return told->stop_after == 0 || --told->stop_after > 0;
+}
+
+static bool tell_value(void *user, const char *metric, double median, int64_t n) {
+    struct told *told = user;
+    size_t used = strlen(told->text);
+    snprintf(told->text + used, sizeof told->text - used, "%.3s=%g/%d ", metric, median, (int)n);
+    return told->stop_after == 0 || --told->stop_after > 0;
+}
+
+static void tells(struct store *store, struct store_filter filter, const char *metric,
+                  int stop_after, const char *expected) {
+    struct told told = {.stop_after = stop_after};
+    struct store_history visit = {.user = &told, .run = tell_run, .value = tell_value};
+    struct err err = {.message = ""};
+    CHECK(store_history(store, &filter, metric, &visit, &err));
+    CHECK_STR(told.text, expected);
+}
+
+static void test_history_is_oldest_first_with_medians(void) {
+    struct store *store = must_open(fresh(), false);
+    struct made_run made;
+    struct err err;
+    tells(store, (struct store_filter){0}, NULL, 0, "");
+    CHECK(store_save(store, make_run(&made, "ZZ1"), &err));
+    struct store_run *run = make_run(&made, "AA2");
+    made.sets[0].n = 2;
+    made.sets[1].n = 0;
+    made.tags[1] = (struct store_tag){.key = STORE_PARAMS_TAG, .value = "{}"};
+    run->started_wall_ns = 5; /* a clock that went back */
+    CHECK(store_save(store, run, &err));
+    run = make_run(&made, "MM3");
+    run->status = "partial";
+    CHECK(store_save(store, run, &err));
+    tells(store, (struct store_filter){0}, NULL, 0,
+          "ZZ1: tok=41.2/25 ttf=41.2/25 AA2{}: tok=40.05/2 ");
+    tells(store, (struct store_filter){.limit = 1}, NULL, 0, "AA2{}: tok=40.05/2 ");
+    tells(store, (struct store_filter){0}, "ttft_ms", 0, "ZZ1: ttf=41.2/25 AA2{}: ");
+    tells(store, (struct store_filter){.scenario = "absent"}, NULL, 0, "");
+    tells(store, (struct store_filter){0}, NULL, 1, "ZZ1: ");
+    tells(store, (struct store_filter){0}, NULL, 2, "ZZ1: tok=41.2/25 ");
+    store_close(store);
+}
+
 static void finds(struct store *store, const char *which, const char *expected) {
     struct err err = {.message = ""};
     char *report = store_report(store, which, &err);
@@ -488,6 +544,7 @@ int main(void) {
     test_shared_rows();
     test_a_run_that_breaks_a_rule_is_refused_whole();
     test_lists_are_newest_first_and_filtered();
+    test_history_is_oldest_first_with_medians();
     test_a_run_is_found_by_id_prefix_pin_and_last();
     test_tags_replace();
     test_ids_sort_and_never_repeat();

@@ -43,11 +43,33 @@ function Store:save(report) end
 ---@field model_name string?
 ---@field started string       RFC 3339
 ---@field exit_status integer
+---@field model string?        sha256
+---@field switches string?     JSON, keys sorted: equal switches are equal texts
+---@field params string?       likewise the scenario's own options; nil in files of older builds
+---@field started_s number      wall time since 1970
+---@field seq integer          the order of saving, whatever the clock says
 
 --- Kept runs, newest first.
 ---@param filter? woolly.store.Filter
 ---@return woolly.store.Row[]? rows, string? message, string? code
 function Store:list(filter) end
+
+---@class woolly.store.HistoryFilter: woolly.store.Filter
+---@field metric? string   this one alone
+
+---@class woolly.store.Series
+---@field at integer[]      index of the run in rows
+---@field value number[]    median of the metric's samples in it
+
+---@class woolly.store.History
+---@field rows woolly.store.Row[]
+---@field series table<string, woolly.store.Series>   by metric
+
+--- Complete runs in the order they were saved, oldest first (the newest filter.limit of them), and
+--- the median of every metric in each.
+---@param filter? woolly.store.HistoryFilter
+---@return woolly.store.History? history, string? message, string? code
+function Store:history(filter) end
 
 --- The stored report as a table.
 ---@param which string   id, unique prefix, "last", or a pin's name

@@ -39,8 +39,8 @@ local function roof_notes(entries)
   return notes
 end
 
----@param run table   { id, scenario, started, target, preset, switches, seed, commit,
----                     dirty, tags, status }
+---@param run table   { id, scenario, started, target, preset, switches, params, seed,
+---                     commit, dirty, tags, status }
 ---@param parts {machine: table, model?: table, order: string[],
 ---              measured: table<string, woolly.Measured>, gate?: table, checks?: table[],
 ---              notes?: string[], status: integer}
