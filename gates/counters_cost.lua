@@ -4,5 +4,6 @@ return {
   limits = {
     counter_read_ns = { max = 2000 },
     sampling_overhead = { max = 0.02 },
+    allocation_count_overhead = { max = 0.10 },
   },
 }

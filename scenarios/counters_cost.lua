@@ -19,12 +19,12 @@ local function rates(state, p, round)
 end
 
 return woolly.scenario {
-  about = "What the counters themselves cost: reading a group of events, sampling at 997 Hz",
+  about = "What the counters themselves cost: reading events, sampling at 997 Hz, counting requests",
   gate = "counters_cost",
   needs = "native",
   warmup = 1,
   runs = 15,
-  metrics = { "counter_read_ns", "sampling_overhead" },
+  metrics = { "counter_read_ns", "sampling_overhead", "allocation_count_overhead" },
   params = {
     events = { default = "task-clock,page-faults,cycles,instructions",
                help = "the group that is read" },
@@ -52,6 +52,12 @@ return woolly.scenario {
       m:record("sampling_overhead", found[false] / found[true] - 1)
     else
       m:missing("sampling_overhead", state.no_sampler)
+    end
+    local plain, counted = counters.allocation_cost()
+    if plain then
+      m:record("allocation_count_overhead", counted / plain - 1)
+    else
+      m:missing("allocation_count_overhead", counted)
     end
   end,
   notes = function(state)

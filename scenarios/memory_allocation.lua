@@ -1,5 +1,45 @@
 local common = require "woolly.common"
+local counters = require "woolly.counters"
 local woolly = require "woolly"
+
+--- Runs f and adds the heap requests of all threads meanwhile to what the phase of the run had.
+local function in_phase(state, phase, f)
+  local before = counters.allocations()
+  local result = f()
+  local after = counters.allocations()
+  local sum = state.phases[phase] or { requests = 0, bytes = 0, times = 0 }
+  local count = before.exact and "requests" or "thread_requests"
+  local bytes = before.exact and "bytes" or "thread_bytes"
+  sum.requests = sum.requests + after[count] - before[count]
+  sum.bytes = sum.bytes + after[bytes] - before[bytes]
+  sum.times, sum.exact = sum.times + 1, before.exact
+  state.phases[phase] = sum
+  return result
+end
+
+local PHASES <const> = { "load the model", "open a context", "prompt", "decode", "close" }
+
+local function describe_phases(state)
+  local lines = {}
+  for _, phase in ipairs(PHASES) do
+    local sum = state.phases[phase]
+    if sum then
+      lines[#lines + 1] = string.format("%-15s %9.1f heap requests %12.1f kB asked for, mean of %d%s",
+        phase, sum.requests / sum.times, sum.bytes / sum.times / 1e3, sum.times,
+        sum.exact and "" or " (our own code's only)")
+    end
+  end
+  return lines
+end
+
+--- Resident memory by kind, with a context open.
+local function describe_memory(memory, why_not)
+  if not memory then return "resident memory by kind: missing: " .. why_not end
+  return string.format("resident %.1f MB: heap and stacks %.1f, mapped files %.1f, the share of others "
+                       .. "in shared pages %.1f; huge pages %.1f", memory.rss_bytes / 1e6,
+                       memory.pss_anon_bytes / 1e6, memory.pss_file_bytes / 1e6,
+                       (memory.rss_bytes - memory.pss_bytes) / 1e6, memory.huge_page_bytes / 1e6)
+end
 
 return woolly.scenario {
   about = "Heap requests on the hot path, allocation rate, live and peak memory, leaks",
@@ -12,26 +52,38 @@ return woolly.scenario {
     n_tokens = { default = 16, help = "tokens to decode" },
   },
   setup = function(p)
-    local model = woolly.model(p)
-    return { model = model, ids = common.prompt(model, p.n_prompt) }
+    local state = { phases = {} }
+    state.model = in_phase(state, "load the model", function() return (woolly.model(p)) end)
+    state.ids = common.prompt(state.model, p.n_prompt)
+    return state
   end,
   check = function(t, state, p) common.check_logits(t, state.model, p) end,
   measure = function(m, state, p)
     local before = common.live_bytes()
-    do -- a whole life: everything that a context and its tokens asked for is given back
-      local context <close> = woolly.context(state.model, p, { n_ctx = p.n_prompt + p.n_tokens })
-      woolly.must(context:prefill(state.ids))
-      context:reset_counters()
-      local result = woolly.must(context:decode { n_tokens = p.n_tokens })
-      local found, n = context:counters(), #result.tokens
-      local seconds = (result.times_ns[n] - result.start_ns) / 1e9
-      m:record("hot_path_allocations", found.allocations / n)
-      m:record("hot_path_allocated_bytes", found.allocated_bytes / n)
-      m:record("memory_allocation_rate", found.allocated_bytes / seconds)
-      m:record("live_heap_mb", common.live_bytes() / 1e6)
-    end
-    local after = common.live_bytes()
-    m:record("leak_bytes_per_token", (after - before) / p.n_tokens)
+    -- A whole life: everything that a context and its tokens asked for is given back.
+    local context = in_phase(state, "open a context", function()
+      return woolly.context(state.model, p, { n_ctx = p.n_prompt + p.n_tokens })
+    end)
+    local _ <close> = context
+    in_phase(state, "prompt", function() woolly.must(context:prefill(state.ids)) end)
+    context:reset_counters()
+    local result = in_phase(state, "decode", function()
+      return woolly.must(context:decode { n_tokens = p.n_tokens })
+    end)
+    local found, n = context:counters(), #result.tokens
+    local seconds = (result.times_ns[n] - result.start_ns) / 1e9
+    m:record("hot_path_allocations", found.allocations / n)
+    m:record("hot_path_allocated_bytes", found.allocated_bytes / n)
+    m:record("memory_allocation_rate", found.allocated_bytes / seconds)
+    m:record("live_heap_mb", common.live_bytes() / 1e6)
+    state.memory, state.no_memory = counters.memory()
+    in_phase(state, "close", function() context:close() end)
+    m:record("leak_bytes_per_token", (common.live_bytes() - before) / p.n_tokens)
   end,
   finish = function(m, _, p) common.record_peak(m, p) end,
+  notes = function(state)
+    local lines = describe_phases(state)
+    lines[#lines + 1] = describe_memory(state.memory, state.no_memory)
+    return lines
+  end,
 }

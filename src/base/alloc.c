@@ -1,12 +1,16 @@
 /* alloc.c - counting and failing front of malloc; see alloc.h. */
 #include "base/alloc.h"
 
+#include "base/alloc_count.h"
+
 #include <malloc.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
+#if !ALLOC_COUNT_WORKS
 static _Thread_local struct mem_stats thread_stats;
+#endif
 static atomic_int_fast64_t live_bytes;
 static atomic_uint_fast64_t request_count;
 /* Request number that fails; 0: none. fail_armed keeps the common case to one load. */
@@ -36,8 +40,12 @@ static int refused(void) {
 
 static void *count(void *block, size_t asked) {
     if (block == NULL) return NULL;
+#if !ALLOC_COUNT_WORKS
     thread_stats.allocations++;
     thread_stats.bytes += asked;
+#else
+    (void)asked; /* malloc itself counts */
+#endif
     atomic_fetch_add_explicit(&live_bytes, (int64_t)malloc_usable_size(block),
                               memory_order_relaxed);
     return block;
@@ -95,7 +103,12 @@ char *mem_strdup(const char *text) {
 }
 
 struct mem_stats mem_thread_stats(void) {
+#if ALLOC_COUNT_WORKS
+    struct alloc_counts counts = alloc_count_thread();
+    return (struct mem_stats){.allocations = counts.requests, .bytes = counts.bytes};
+#else
     return thread_stats;
+#endif
 }
 
 int64_t mem_live_bytes(void) {

@@ -11,7 +11,7 @@ struct process_counters {
     int64_t minor_faults, major_faults, voluntary_switches, involuntary_switches;
     int64_t rss_bytes, peak_rss_bytes, rss_anon_bytes, rss_file_bytes; /* -1: not readable */
     int64_t steal_ns;                                                  /* of the machine; -1 */
-    /* Through the seam: requests of the calling thread, live bytes of the whole process. */
+    /* Requests of the calling thread (base/alloc.h); live bytes of the whole process through the seam. */
     int64_t allocations, allocated_bytes, live_bytes;
 };
 void process_counters_read(struct process_counters *out); /* about 25 us, no heap request */

@@ -45,8 +45,8 @@ void simd_interval(double share, int64_t n, double *low, double *high) {
     double middle = (share + z2 / (2 * count)) / (1 + z2 / count);
     double variance = share * (1 - share) / count + z2 / (4 * count * count);
     double half = Z_95 * sqrt(variance > 0 ? variance : 0) / (1 + z2 / count);
-    *low = fmax(0, middle - half);
-    *high = fmin(1, middle + half);
+    *low = fmin(share, fmax(0, middle - half)); /* rounding must not leave the share outside */
+    *high = fmax(share, fmin(1, middle + half));
 }
 
 /* ---- code ---- */

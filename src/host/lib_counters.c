@@ -1,5 +1,5 @@
-/* lib_counters.c - Lua module "woolly.counters": the process's counters as a table; events and samples
- * are in files of their own. */
+/* lib_counters.c - Lua module "woolly.counters": the process's counters as a table; events, samples and
+ * memory are in files of their own. */
 #include "counters/process_counters.h"
 #include "host/lib_counters.h"
 
@@ -64,6 +64,9 @@ int luaopen_woolly_counters(lua_State *L) {
         {"open", counters_l_open},
         {"sampler", counters_l_sampler},
         {"sample", counters_l_sample},
+        {"allocations", counters_l_allocations},
+        {"allocation_cost", counters_l_allocation_cost},
+        {"memory", counters_l_memory},
         {NULL, NULL},
     };
     counters_open_group(L);

@@ -14,5 +14,8 @@ int counters_l_available(lua_State *L);
 int counters_l_list(lua_State *L);
 int counters_l_sampler(lua_State *L);
 int counters_l_sample(lua_State *L);
+int counters_l_allocations(lua_State *L);
+int counters_l_allocation_cost(lua_State *L);
+int counters_l_memory(lua_State *L);
 
 #endif

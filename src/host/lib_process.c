@@ -253,11 +253,21 @@ static void push_source_folder(lua_State *L) {
     lua_pushstring(L, path_exists(WOOLLY_SOURCE_FOLDER "/lua/woolly") ? WOOLLY_SOURCE_FOLDER : "");
 }
 
+static void find_program(char *program, size_t size) {
+    ssize_t n = readlink("/proc/self/exe", program, size - 1);
+    program[n > 0 ? n : 0] = '\0';
+}
+
+static void push_program(lua_State *L) {
+    char program[4096];
+    find_program(program, sizeof program);
+    lua_pushstring(L, program);
+}
+
 /* PREFIX/bin/woolly-lua -> PREFIX/share/woolly-lua */
 static void push_share_folder(lua_State *L) {
     char program[4096];
-    ssize_t n = readlink("/proc/self/exe", program, sizeof program - 1);
-    program[n > 0 ? n : 0] = '\0';
+    find_program(program, sizeof program);
     for (int i = 0; i < 2; i++) {
         char *slash = strrchr(program, '/');
         if (slash != NULL) *slash = '\0';
@@ -297,5 +307,7 @@ int luaopen_woolly_process(lua_State *L) {
     lua_setfield(L, -2, "source_folder");
     push_share_folder(L);
     lua_setfield(L, -2, "share_folder");
+    push_program(L);
+    lua_setfield(L, -2, "program");
     return 1;
 }

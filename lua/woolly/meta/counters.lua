@@ -50,6 +50,24 @@ function counters.sampler(options) end
 ---@return woolly.counters.Profile? profile, string? message, string? code
 function counters.sample(options) end
 
+--- Heap requests so far, bytes as asked for, of the calling thread and (where exact) of all threads
+--- that ever lived: the whole malloc family, libc and libraries included. Not exact, in a build with a
+--- sanitizer: those of our own code alone.
+---@return {thread_requests: integer, thread_bytes: integer, requests?: integer, bytes?: integer, exact: boolean}
+function counters.allocations() end
+
+--- Mean time of a pair of malloc and free, by glibc alone and counted; the loops in C.
+---@param options? {size?: integer, n?: integer}   default: 100000 pairs of 64 bytes
+---@return number? plain_ns, number|string counted_ns, string? code
+function counters.allocation_cost(options) end
+
+--- What a process's memory is made of: rss_bytes, pss_bytes (pages shared by n processes count 1/n),
+--- pss_anon_bytes (heap, stacks), pss_file_bytes (mapped files), private_bytes, shared_bytes,
+--- huge_page_bytes, swap_bytes. Exact; 0.7 ms per 64 MiB.
+---@param pid? integer   default: this process
+---@return table<string, integer>? memory, string? message, string? code
+function counters.memory(pid) end
+
 ---@class woolly.counters.Reading
 ---@field values table<string, integer>    counts over all threads, by event
 ---@field missing table<string, string>    why an event has none: refused, or not counted all the time

@@ -4,6 +4,7 @@ error("for editors only")
 --- Files, environment, terminal. Paths are used as given.
 ---@class woolly.process
 ---@field source_folder string   where scenarios/, gates/ and tests/fixtures/ of the source tree lie ("" when gone)
+---@field program string         this program's file
 ---@field share_folder string    the installed share folder, next to the program's ../share/woolly-lua
 local process = {}
 
