@@ -19,7 +19,7 @@ local function rates(state, p, round)
 end
 
 return woolly.scenario {
-  about = "What the counters themselves cost: reading events, sampling at 997 Hz, counting requests",
+  about = "What the counters themselves cost: reading events, samples at 997 Hz, heap requests",
   gate = "counters_cost",
   needs = "native",
   warmup = 1,

@@ -24,8 +24,8 @@ local function describe_phases(state)
   for _, phase in ipairs(PHASES) do
     local sum = state.phases[phase]
     if sum then
-      lines[#lines + 1] = string.format("%-15s %9.1f heap requests %12.1f kB asked for, mean of %d%s",
-        phase, sum.requests / sum.times, sum.bytes / sum.times / 1e3, sum.times,
+      lines[#lines + 1] = string.format("%-15s %9.1f heap requests %12.1f kB asked for, mean of "
+        .. "%d%s", phase, sum.requests / sum.times, sum.bytes / sum.times / 1e3, sum.times,
         sum.exact and "" or " (our own code's only)")
     end
   end
@@ -35,8 +35,8 @@ end
 --- Resident memory by kind, with a context open.
 local function describe_memory(memory, why_not)
   if not memory then return "resident memory by kind: missing: " .. why_not end
-  return string.format("resident %.1f MB: heap and stacks %.1f, mapped files %.1f, the share of others "
-                       .. "in shared pages %.1f; huge pages %.1f", memory.rss_bytes / 1e6,
+  return string.format("resident %.1f MB: heap and stacks %.1f, mapped files %.1f, the share of "
+                       .. "others in shared pages %.1f; huge pages %.1f", memory.rss_bytes / 1e6,
                        memory.pss_anon_bytes / 1e6, memory.pss_file_bytes / 1e6,
                        (memory.rss_bytes - memory.pss_bytes) / 1e6, memory.huge_page_bytes / 1e6)
 end

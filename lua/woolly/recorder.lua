@@ -120,6 +120,11 @@ function Recorder:commit()
   self.pending = {}
 end
 
+--- Forgets what the measure call recorded: it is repeated.
+function Recorder:discard()
+  self.pending = {}
+end
+
 --- Metrics that a scenario names and that got no sample are said to be missing.
 ---@param names string[]
 function Recorder:expect(names)

@@ -5,6 +5,7 @@ local failure  = require "woolly.failure"
 local gate     = require "woolly.gate"
 local judging  = require "woolly.judging"
 local models   = require "woolly.models"
+local noise    = require "woolly.noise"
 local progress = require "woolly.progress"
 local recorder = require "woolly.recorder"
 local report   = require "woolly.report.json"
@@ -15,6 +16,7 @@ local text     = require "woolly.report.text"
 local runner = {}
 
 local MOST_RUNS_FACTOR <const> = 3 -- repetitions added while a limit is undecided
+local MOST_REPEATS <const> = 2 -- of one disturbed repetition
 
 -- ---- measuring ----
 
@@ -37,13 +39,38 @@ local function at_end(f)
 end
 
 -- No collection inside a measure call; what it left is collected between calls.
-local function measure_once(test, m, state)
+local function measure_once(run, test, m, state)
+  local counters = require "woolly.counters"
   collectgarbage("stop")
+  local before = counters.noise()
   local ok, message = pcall(test.scenario.measure, m, state, test.p)
+  local found = noise.between(before, counters.noise(), run.surroundings)
   collectgarbage("restart")
   if not ok then error(message, 0) end
-  m:commit()
-  collectgarbage()
+  found.test = test.name
+  return found
+end
+
+-- A disturbed repetition is repeated while that costs less than half of all repetitions did; both
+-- stay in the report. The last try counts, disturbed or not.
+local function measure_undisturbed(run, test, m, state)
+  for try = 0, MOST_REPEATS do
+    local found = measure_once(run, test, m, state)
+    local affordable = try < MOST_REPEATS and not test.p.duration
+      and run.repeat_ns + found.wall_ns < run.measure_ns / 2
+    local again = found.disturbed and affordable and not m.warmup
+    run.measure_ns = run.measure_ns + found.wall_ns
+    if not m.warmup then run.repetitions[#run.repetitions + 1] = found end
+    if not again then
+      found.index = not m.warmup and m.index or nil
+      m:commit()
+      collectgarbage()
+      return
+    end
+    run.repeat_ns = run.repeat_ns + found.wall_ns
+    m:discard()
+    collectgarbage()
+  end
 end
 
 --- Is a limit of the gate that this test decides still open?
@@ -60,7 +87,7 @@ local function undecided(plan, test, m)
   return false
 end
 
-local function repeat_measure(plan, test, m, state)
+local function repeat_measure(plan, run, test, m, state)
   local clock = require "woolly.clock"
   local runs, warmup = test.p.n_runs, test.p.warmup
   local until_ns = test.p.duration and clock.now_ns() + test.p.duration * 1e9
@@ -71,7 +98,7 @@ local function repeat_measure(plan, test, m, state)
       index <= warmup and index or index - warmup, index <= warmup and warmup or total - warmup),
       index - 1, total)
     m.warmup, m.index = index <= warmup, math.max(0, index - warmup)
-    measure_once(test, m, state)
+    measure_undisturbed(run, test, m, state)
   end
   local _ <close> = at_end(function() line:clear() end)
   for index = 1, warmup + runs do step(index, warmup + runs) end
@@ -89,7 +116,7 @@ local function run_test(plan, run, test)
   local _ <close> = at_end(function() close_state(state) end)
   if scenario.setup then state = scenario.setup(p) end
   if scenario.check then scenario.check(run.check, state, p) end
-  repeat_measure(plan, test, m, state)
+  repeat_measure(plan, run, test, m, state)
   m.warmup, m.index = false, 0
   if scenario.finish then
     scenario.finish(m, state, p)
@@ -102,7 +129,10 @@ local function run_test(plan, run, test)
 end
 
 local function run_tests(plan, run)
+  local counters = require "woolly.counters"
+  local before = counters.noise()
   for _, test in ipairs(plan.tests) do run_test(plan, run, test) end
+  run.facts.disturbed = noise.between(before, counters.noise(), run.surroundings).disturbed
   for _, metric in ipairs(suggest.keys(plan.unit.missing or {})) do
     run.recorder:missing(metric, plan.unit.missing[metric])
   end
@@ -144,6 +174,9 @@ local function begin(plan)
   local commit = git("rev-parse", "--short=12", "HEAD")
   return {
     recorder = recorder.new(), check = recorder.check(), notes = {},
+    repetitions = {}, measure_ns = 0, repeat_ns = 0,
+    surroundings = { n_cpus = require("woolly.machine").info().n_online or 1,
+                     has_helpers = not session.is_embedded(plan.values.target) },
     facts = {
       id = store.new_id(), scenario = plan.name, title = plan.unit.title or plan.unit.about,
       started = clock.utc(), target = plan.values.target,
@@ -198,7 +231,7 @@ local function conclude(plan, run, keep, early_status)
   local document = report.build(run.facts, {
     machine = require("woolly.machine").info(), model = describe_model(),
     order = run.recorder.order, measured = run.recorder.measured, checks = run.check.lines,
-    notes = run.notes, status = 0,
+    notes = run.notes, repetitions = run.repetitions, status = 0,
   })
   if plan.gate then
     judging.apply(document, plan.gate.name, plan.gate.gate, plan.gate.left_out)

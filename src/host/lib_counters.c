@@ -67,6 +67,7 @@ int luaopen_woolly_counters(lua_State *L) {
         {"allocations", counters_l_allocations},
         {"allocation_cost", counters_l_allocation_cost},
         {"memory", counters_l_memory},
+        {"noise", counters_l_noise},
         {NULL, NULL},
     };
     counters_open_group(L);

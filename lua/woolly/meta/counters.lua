@@ -68,6 +68,11 @@ function counters.allocation_cost(options) end
 ---@return table<string, integer>? memory, string? message, string? code
 function counters.memory(pid) end
 
+--- What else goes on, to be read before and after something that is measured: every field of struct
+--- noise (noise.h) by its name. A value that cannot be read here is absent. About 100 us.
+---@return table<string, integer>
+function counters.noise() end
+
 ---@class woolly.counters.Reading
 ---@field values table<string, integer>    counts over all threads, by event
 ---@field missing table<string, string>    why an event has none: refused, or not counted all the time

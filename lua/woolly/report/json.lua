@@ -43,7 +43,7 @@ end
 ---                     commit, dirty, tags, status }
 ---@param parts {machine: table, model?: table, order: string[],
 ---              measured: table<string, woolly.Measured>, gate?: table, checks?: table[],
----              notes?: string[], status: integer}
+---              notes?: string[], repetitions?: woolly.Repetition[], status: integer}
 ---@return table document
 function report.build(run, parts)
   local document = {
@@ -55,6 +55,7 @@ function report.build(run, parts)
     gate = parts.gate,
     checks = parts.checks,
     notes = parts.notes,
+    repetitions = parts.repetitions,
     status = parts.status,
   }
   for i, name in ipairs(parts.order) do
@@ -124,7 +125,7 @@ function report.for_json(document, json)
       end
     end
   end
-  for _, key in ipairs { "metrics", "checks", "notes" } do
+  for _, key in ipairs { "metrics", "checks", "notes", "repetitions" } do
     if copy[key] then copy[key] = json.array(copy[key]) end
   end
   for _, entry in ipairs(copy.metrics) do entry.samples = json.array(entry.samples) end

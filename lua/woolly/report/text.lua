@@ -1,4 +1,6 @@
 --- The result block that people read. Pure: a document in, lines out.
+local noise = require "woolly.noise"
+
 local text = {}
 
 local MARKS <const> = { pass = "pass", fail = "FAIL", missing = "miss", inconclusive = "open",
@@ -197,6 +199,8 @@ function text.render(document, options)
   end
   lines[#lines + 1] = roofs_line(document) and "  " .. roofs_line(document)
   for _, note in ipairs(document.notes or {}) do lines[#lines + 1] = "  " .. clean(note) end
+  local disturbed = noise.summary(document.repetitions or {}, document.run.disturbed)
+  if disturbed then lines[#lines + 1] = paint("  " .. clean(disturbed), "missing") end
   local verdict, kind = verdict_line(document)
   local kept = options.kept and "run " .. document.run.id .. " kept in " .. clean(options.kept)
     or "run not kept"

@@ -1,4 +1,4 @@
---- Target: the embedded engine with planted faults (--faults): what the detectors are tested against.
+--- Target: the embedded engine with planted faults (--faults): what detectors are tested against.
 local native = require "woolly.targets.native"
 
 local faulty = {}
