@@ -11,6 +11,8 @@ local metrics = {}
 ---@field exact? boolean           counted, not timed: judged from its samples without an interval
 ---@field boolean? boolean         1 or 0, for "equals = true" limits
 ---@field any_sign? boolean        values below zero make sense
+---@field noise number             share below which a difference is taken for none: 0 for what is
+---                                counted, 0.01 for ratios measured in turns, else 0.03
 
 ---@type table<string, woolly.Metric>
 metrics.all = {}
@@ -20,6 +22,7 @@ metrics.order = {}
 local function define(name, unit, better, sample, text, flags)
   local metric = { name = name, unit = unit, better = better, sample = sample, text = text }
   for key, value in pairs(flags or {}) do metric[key] = value end
+  metric.noise = metric.noise or (metric.exact and 0 or DEFAULT_NOISE)
   metrics.all[name] = metric
   metrics.order[#metrics.order + 1] = name
 end
@@ -27,6 +30,9 @@ end
 local EXACT <const> = { exact = true }
 local YES_NO <const> = { exact = true, boolean = true }
 local SIGNED <const> = { any_sign = true }
+-- Ratios of two rates that were taken in turns: what the machine does to one it does to the other.
+local IN_TURNS <const> = { noise = 0.01 }
+local DEFAULT_NOISE <const> = 0.03 -- of wall time on a shared machine
 
 -- Speed
 define("tokens_per_second", "tokens/s", "higher", "run",
@@ -41,13 +47,13 @@ define("load_ms", "ms", "lower", "run",
   "time to load the model file, from the page cache unless it says cold")
 define("improvement_factor", "x", "higher", "run",
   "tokens_per_second / that of a fresh p0 run of the same model on the same machine, one ratio "
-  .. "per interleaved repetition")
+  .. "per interleaved repetition", IN_TURNS)
 define("prefill_improvement_factor", "x", "higher", "run",
-  "prefill_tokens_per_second / that of the same p0 run, one ratio per interleaved repetition")
+  "prefill_tokens_per_second / that of the same p0 run, one ratio per interleaved repetition", IN_TURNS)
 define("phase_improvement_factor", "x", "higher", "run",
-  "tokens_per_second / that of the preset before, one ratio per interleaved repetition")
+  "tokens_per_second / that of the preset before, one ratio per interleaved repetition", IN_TURNS)
 define("phase_prefill_factor", "x", "higher", "run",
-  "prefill_tokens_per_second / that of the preset before, likewise")
+  "prefill_tokens_per_second / that of the preset before, likewise", IN_TURNS)
 define("reference_tokens_per_second", "tokens/s", "higher", "run",
   "tokens_per_second of the p0 runs behind improvement_factor")
 define("harness_ns_per_token", "ns", "lower", "run",
@@ -78,7 +84,7 @@ define("kv_cache_reduction_factor", "x", "higher", "run",
 define("deep_tokens_per_second", "tokens/s", "higher", "run",
   "decode rate behind the deepest context asked for")
 define("deep_decode_share", "", "higher", "run",
-  "deep_tokens_per_second / the rate from an empty context, rounds in turns")
+  "deep_tokens_per_second / the rate from an empty context, rounds in turns", IN_TURNS)
 -- Weight cache
 define("cache_hit_ratio", "", "higher", "run",
   "weight-cache hits / look-ups, by access", EXACT)
@@ -142,17 +148,17 @@ define("prefill_threading_efficiency", "x", "higher", "run", "S(T) of the prompt
 define("tiny_threading_efficiency", "x", "higher", "run",
   "S(T) of decoding the bundled model of 260 thousand parameters: threads must not cost it")
 define("backend_decode_speedup", "x", "higher", "run",
-  "decode rate of the highest instruction set level / of the level scalar, rounds in turns")
-define("backend_prefill_speedup", "x", "higher", "run", "the same for the prompt's rate")
+  "decode rate of the highest instruction set level / of the level scalar, rounds in turns", IN_TURNS)
+define("backend_prefill_speedup", "x", "higher", "run", "the same for the prompt's rate", IN_TURNS)
 define("backend_choice_ratio", "", "higher", "run",
-  "decode rate of the highest level / of the fastest one: 1 where the higher level is the faster")
+  "decode rate of the highest level / of the fastest one: 1 where the higher level is the faster", IN_TURNS)
 define("batch_processing_speedup", "x", "higher", "run",
   "total decode rate at batch B / at batch 1")
 define("lookup_speedup", "x", "higher", "run",
   "decode rate with guesses from the text so far / without, same text, rounds in turns; a model of "
-  .. "random weights says little here")
+  .. "random weights says little here", IN_TURNS)
 define("text_lookup_speedup", "x", "higher", "run",
-  "the same for the bundled model, which tells stories")
+  "the same for the bundled model, which tells stories", IN_TURNS)
 define("lookup_accepted_ratio", "", "higher", "run",
   "guesses of the bundled model that were its greedy choice / all guesses", EXACT)
 define("plain_tokens_per_second", "tokens/s", "higher", "run",
@@ -172,16 +178,54 @@ define("text_kv_kld_mean", "nats", "lower", "run",
   "kv_kld_mean of the bundled model on its kind of text", EXACT)
 define("text_kv_accuracy_score", "", "higher", "run",
   "kv_accuracy_score of the bundled model on its kind of text", EXACT)
+define("kld_p99", "nats", "lower", "run",
+  "99th percentile of the KL divergence over the positions", EXACT)
+define("correct_token_rms", "", "lower", "run",
+  "root mean square of the change in the probability of the text's own token", EXACT)
 define("perplexity", "", "lower", "run",
   "exp of the mean negative log likelihood, second half of each chunk scored", EXACT)
 -- Other engines, service
 define("llama_cpp_performance_ratio", "x", "higher", "run",
-  "our decode rate / llama.cpp's, same file, threads and prompt ids, interleaved pairs")
-define("llama_cpp_prefill_ratio", "x", "higher", "run", "the same for prefill")
+  "our decode rate / llama.cpp's, same file, threads and prompt ids, interleaved pairs", IN_TURNS)
+define("llama_cpp_prefill_ratio", "x", "higher", "run", "the same for prefill", IN_TURNS)
 define("llama_cpp_kld_mean", "nats", "lower", "run",
   "mean KL divergence of our token distribution from llama.cpp's over a prompt's positions", EXACT)
 define("llama_cpp_top1_agreement", "", "higher", "run",
   "share of those positions whose most likely token is the same in both engines", EXACT)
+-- Requests: times from arrivals on this side of the wire, statistics over completed ones
+define("ttft_planned_ms", "ms", "lower", "request",
+  "time from when the request was due (open loop) to the first token: what gates")
+define("queue_ms", "ms", "lower", "request",
+  "time from sending to the start of the prompt's work, told by the engine")
+define("ttst_ms", "ms", "lower", "request", "time from the first token to the second")
+define("tpot_ms", "ms", "lower", "request",
+  "(t_n - t_1) / (n - 1), one value per request; undefined below 2 tokens")
+define("itl_ms", "ms", "lower", "token", "gaps between tokens, pooled over requests")
+define("icl_ms", "ms", "lower", "token",
+  "gaps between chunks of a stream, where a chunk holds several tokens")
+define("max_gap_ms", "ms", "lower", "request", "the longest gap between tokens of a request")
+define("e2e_ms", "ms", "lower", "request",
+  "time from sending to the last token, not to the end of the stream")
+define("e2e_planned_ms", "ms", "lower", "request", "the same from when the request was due")
+define("client_prefill_tokens_per_second", "tokens/s", "higher", "request",
+  "prompt tokens / time to the first token: what a client can tell of the prompt's rate")
+define("output_tokens_per_second", "tokens/s", "higher", "run",
+  "tokens of all requests that came in the steady window / its length")
+define("total_tokens_per_second", "tokens/s", "higher", "run",
+  "prompt and output tokens of all requests / duration")
+define("requests_per_second", "1/s", "higher", "run", "completed requests / duration")
+define("goodput_requests_per_second", "1/s", "higher", "run",
+  "requests that met every objective / duration")
+define("good_fraction", "", "higher", "run",
+  "requests that met every objective / issued; failed and dropped ones did not")
+define("harness_lag_ms", "ms", "lower", "request",
+  "actual minus planned time of sending; a run with p99 above 1 ms and 1 % of tpot is invalid")
+define("model_bandwidth_utilization", "", "higher", "run",
+  "bytes_per_token x decode rate / measured bandwidth")
+define("model_flops_utilization", "", "higher", "run",
+  "2 x parameters x decode rate / measured arithmetic peak")
+define("energy_joules_per_token", "J", "lower", "run",
+  "energy over the window (RAPL or a meter) / output tokens; missing without one")
 define("error_rate", "", "lower", "run", "(failed + timed out + incomplete) / issued generations")
 define("api_response_success_rate", "", "higher", "run",
   "HTTP responses that meet the contract / requests")

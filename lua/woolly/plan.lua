@@ -6,8 +6,8 @@ local help     = require "woolly.help"
 local judging  = require "woolly.judging"
 local metrics  = require "woolly.metrics"
 local options  = require "woolly.options"
-local report   = require "woolly.report.json"
 local session  = require "woolly.session"
+local stored   = require "woolly.stored"
 local woolly   = require "woolly"
 
 local plan = {}
@@ -114,24 +114,8 @@ local function is_part(unit, tests, gate)
 end
 
 local function load_baseline(values)
-  local which = values.compare
-  if not which then return nil end
-  local process, json = require "woolly.process", require "woolly.json"
-  if process.exists(which) then
-    local text = failure.must(process.read_file(which, 1 << 28))
-    local document = report.from_json(failure.must(json.decode(text, which)), json.null)
-    if type(document) ~= "table" or document.schema ~= report.SCHEMA then
-      failure.raise(string.format("--compare: %s: found no %s document", which, report.SCHEMA))
-    end
-    return document
-  end
-  if values.store == "none" or not process.exists((values.store:gsub("^sqlite:", ""))) then
-    failure.raise(string.format("--compare: %s: no such file, and there is no store %s", which,
-                                values.store))
-  end
-  local store <close> = failure.must(require("woolly.store").open(values.store,
-                                                                  { read_only = true }))
-  return report.from_json(failure.must(store:report(which)), json.null)
+  if not values.compare then return nil end
+  return stored.document(values.compare, values.store, "--compare")
 end
 
 --- Refuses a target that the tests cannot use and names no one knows.

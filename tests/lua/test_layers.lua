@@ -77,7 +77,7 @@ local C_MODULES <const> = { clock = true, counters = true, data = true, engine =
 -- Modules of the framework that are pure: they require each other, lazily never a C module.
 local PURE <const> = { "metrics", "stats", "suggest", "gate", "judging", "config", "failure",
                        "options", "recorder", "compare", "help", "strict", "init", "work",
-                       "accuracy", "waterfall" }
+                       "accuracy", "waterfall", "history", "imports", "sides", "blame" }
 
 local function required(path)
   return matches(path, "require%s*%(?%s*[\"']woolly%.?([%w_.]*)[\"']")
