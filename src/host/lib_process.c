@@ -175,8 +175,8 @@ static int l_list_folder(lua_State *L) {
     if (*folder == NULL) {
         int number = errno;
         bool is_slip = number == ENOENT || number == ENOTDIR;
-        return host_fail(L, is_slip ? ERR_INPUT : ERR_ENVIRONMENT, "%s: cannot be listed: %s",
-                         path, strerror(number));
+        return host_fail(L, is_slip ? ERR_INPUT : ERR_ENVIRONMENT, "%s: cannot be listed: %s", path,
+                         strerror(number));
     }
     lua_newtable(L);
     lua_Integer n = 0;
@@ -296,12 +296,14 @@ int luaopen_woolly_process(lua_State *L) {
         {"cache_folder", l_cache_folder},
         {"run", l_run},
         {"spawn", process_spawn},
+        {"lock", process_lock},
         {"stderr", l_stderr},
         {NULL, NULL},
     };
     static const luaL_Reg none[] = {{NULL, NULL}};
     host_new_class(L, "woolly.process.Folder", none, l_folder_close);
     process_open_child(L);
+    process_open_lock(L);
     luaL_newlib(L, functions);
     push_source_folder(L);
     lua_setfield(L, -2, "source_folder");

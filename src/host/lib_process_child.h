@@ -1,4 +1,4 @@
-/* lib_process_child.h - the part of module "woolly.process" that lib_process_child.c holds. */
+/* lib_process_child.h - the parts of module "woolly.process" that other files hold. */
 #ifndef WOOLLY_HOST_LIB_PROCESS_CHILD_H
 #define WOOLLY_HOST_LIB_PROCESS_CHILD_H
 
@@ -8,5 +8,10 @@
 int process_spawn(lua_State *L);
 /* Makes the metatable of Child; once per state. */
 void process_open_child(lua_State *L);
+
+/* process.lock(path) -> Lock | false | nil, message, code */
+int process_lock(lua_State *L);
+/* Makes the metatable of Lock; once per state. */
+void process_open_lock(lua_State *L);
 
 #endif

@@ -313,10 +313,16 @@ int luaopen_woolly_store(lua_State *L);
 
 int luaopen_woolly_store(lua_State *L) {
     static const luaL_Reg functions[] = {{"open", l_open}, {"new_id", l_new_id}, {NULL, NULL}};
-    static const luaL_Reg methods[] = {
-        {"save", l_save},     {"list", store_l_list}, {"history", store_l_history},
-        {"report", l_report}, {"pin", l_pin},         {"tag", l_tag},
-        {"path", l_path},     {"close", l_close},     {NULL, NULL}};
+    static const luaL_Reg methods[] = {{"save", l_save},
+                                       {"list", store_l_list},
+                                       {"history", store_l_history},
+                                       {"tags", store_l_tags},
+                                       {"report", l_report},
+                                       {"pin", l_pin},
+                                       {"tag", l_tag},
+                                       {"path", l_path},
+                                       {"close", l_close},
+                                       {NULL, NULL}};
     static const luaL_Reg none[] = {{NULL, NULL}};
     host_new_class(L, STORE_CLASS, methods, l_close);
     host_new_class(L, DOCUMENT_CLASS, none, l_document_close);

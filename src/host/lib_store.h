@@ -13,5 +13,6 @@ void store_push_row(lua_State *L, const struct store_row *row);
 /* Methods of Store. */
 int store_l_list(lua_State *L);
 int store_l_history(lua_State *L);
+int store_l_tags(lua_State *L);
 
 #endif

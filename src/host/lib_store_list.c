@@ -182,3 +182,43 @@ int store_l_history(lua_State *L) {
     lua_settop(L, result);
     return 1;
 }
+
+/* ---- tags ---- */
+
+/* (list, tag) */
+static int add_tag(lua_State *L) {
+    const struct store_tagged *tag = lua_touserdata(L, 2);
+    lua_createtable(L, 0, 4);
+    set_text(L, "id", tag->id);
+    set_text(L, "key", tag->key);
+    set_text(L, "value", tag->value);
+    set_integer(L, "seq", tag->seq);
+    lua_rawseti(L, 1, (lua_Integer)lua_rawlen(L, 1) + 1);
+    return 0;
+}
+
+/* Stack: ..., list, add_tag */
+static bool visit_tag(void *user, const struct store_tagged *tag) {
+    struct visit *visit = user;
+    lua_pushvalue(visit->L, -1);
+    lua_pushvalue(visit->L, -3);
+    lua_pushlightuserdata(visit->L, (void *)tag);
+    visit->failed = lua_pcall(visit->L, 2, 0, 0) != LUA_OK;
+    return !visit->failed;
+}
+
+/* Store:tags(prefix) -> tags | nil, message, code */
+int store_l_tags(lua_State *L) {
+    struct store *store = store_check_open(L, 1);
+    const char *prefix = luaL_checkstring(L, 2);
+    luaL_checkstack(L, 8, NULL);
+    lua_newtable(L);
+    lua_pushcfunction(L, add_tag);
+    struct visit visit = {.L = L};
+    struct err err;
+    bool ok = store_tags(store, prefix, visit_tag, &visit, &err);
+    if (visit.failed) return lua_error(L);
+    if (!ok) return host_push_fail(L, &err);
+    lua_pop(L, 1);
+    return 1;
+}

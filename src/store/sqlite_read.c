@@ -176,3 +176,27 @@ bool store_tag_run(struct store *store, const char *which, const char *key, cons
            write_one(store, "INSERT OR REPLACE INTO tags(run,key,value) VALUES(?1,?2,?3)", seq, key,
                      value, err);
 }
+
+bool store_tags(struct store *store, const char *prefix,
+                bool (*visit)(void *user, const struct store_tagged *tag), void *user,
+                struct err *err) {
+    static const char sql[] =
+        "SELECT r.id,t.key,t.value,r.seq FROM tags t JOIN runs r ON "
+        "r.seq=t.run WHERE substr(t.key,1,length(?1))=?1 ORDER BY r.seq,t.key";
+    sqlite3_stmt *statement = store_prepare(store, sql, &prefix, 1, err);
+    if (statement == NULL) return false;
+    int step = SQLITE_DONE;
+    while ((step = sqlite3_step(statement)) == SQLITE_ROW) {
+        struct store_tagged tag = {.id = column(statement, 0),
+                                   .key = column(statement, 1),
+                                   .value = column(statement, 2),
+                                   .seq = sqlite3_column_int64(statement, 3)};
+        bool whole = tag.id != NULL && tag.key != NULL && tag.value != NULL;
+        if (!whole || !visit(user, &tag)) break;
+    }
+    bool ok =
+        (step == SQLITE_ROW && sqlite3_errcode(store->db) != SQLITE_NOMEM) || step == SQLITE_DONE;
+    if (!ok) store_fail(store, err, "read");
+    sqlite3_finalize(statement);
+    return ok;
+}

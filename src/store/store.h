@@ -106,4 +106,14 @@ bool store_pin(struct store *store, const char *name, const char *which, struct 
 bool store_tag_run(struct store *store, const char *which, const char *key, const char *value,
                    struct err *err);
 
+/* Tags of all runs whose key begins with prefix, in the order the runs were saved. Strings live
+ * during the call only. visit returns false to stop. */
+struct store_tagged {
+    const char *id, *key, *value;
+    int64_t seq;
+};
+bool store_tags(struct store *store, const char *prefix,
+                bool (*visit)(void *user, const struct store_tagged *tag), void *user,
+                struct err *err);
+
 #endif

@@ -149,6 +149,13 @@ tap.test("runs are found by id, prefix, pin and last", function()
   refused("there is none", "input", s:pin("other", "absent"))
   tap.equal(s:tag("last", "note", "kept"), true)
   refused("there is none", "input", s:tag("absent", "note", "kept"))
+  tap.equal(s:tag("release-1", "note/2", "%"), true)
+  local tags = s:tags "note"
+  tap.equal(#tags, 2)
+  tap.equal(tags[1].id .. tags[1].key .. tags[1].value, "01ABCDEFGHJKMNPQRSTVWXYZ00note/2%")
+  tap.equal(tags[2].key, "note")
+  tap.truthy(tags[1].seq < tags[2].seq, "order of saving")
+  tap.equal(#s:tags "note_", 0, "no letter is a wildcard")
   tap.raises(function() s:tag("last", "a\0b", "c") end, "NUL byte")
 end)
 
@@ -220,7 +227,7 @@ tap.test("a closed store refuses everything, and closes again", function()
   local s = assert(store.open(fresh()))
   s:close()
   s:close()
-  for _, method in ipairs { "save", "list", "history", "report", "pin", "tag", "path" } do
+  for _, method in ipairs { "save", "list", "history", "tags", "report", "pin", "tag", "path" } do
     tap.raises(function() s[method](s, "a", "b", "c") end, "store is closed")
   end
   tap.raises(function() s.save(io.stdout, {}) end, "woolly.store.Store expected")

@@ -123,6 +123,18 @@ function Child:pid() end
 ---@return integer status   128 + signal when one ended it
 function Child:close() end
 
+--- A lock that one process at a time has. It ends with the Lock, at the latest with this process,
+--- however that ends; programs that this one starts do not hold it. The file is made and stays.
+---@param path string
+---@return woolly.process.Lock|false|nil lock, string? message, string? code   false: another has it
+function process.lock(path) end
+
+---@class woolly.process.Lock
+local Lock = {}
+
+--- Gives it up. Also `<close>`.
+function Lock:close() end
+
 --- Writes to standard error at once (progress lines).
 ---@param text string
 function process.stderr(text) end

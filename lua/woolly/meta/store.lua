@@ -89,6 +89,11 @@ function Store:pin(name, which) end
 ---@return true? ok, string? message, string? code
 function Store:tag(which, key, value) end
 
+--- The labels of all runs whose key begins so, in the order the runs were saved.
+---@param prefix string
+---@return {id: string, seq: integer, key: string, value: string}[]? tags, string? message, string? code
+function Store:tags(prefix) end
+
 --- The file.
 ---@return string path
 function Store:path() end
