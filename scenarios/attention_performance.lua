@@ -3,7 +3,6 @@ local kernels = require "woolly.kernels"
 local roofs = require "woolly.roofs"
 local stats = require "woolly.stats"
 local woolly = require "woolly"
-local work = require "woolly.work"
 
 -- Fused against naive in F32: the sum's order; then what rounding keys and values costs.
 local MOST_NMSE <const> = { f32 = 1e-10, f16 = 1e-6, q8_0 = 1e-3, q4_0 = 5e-2 }
@@ -59,9 +58,8 @@ end
 --- The speed-up of one case; its roof is what remains when the fused way is as fast as can be.
 local function record(m, state, metric, found)
   m:record_samples(metric, found.speedup)
-  if not state.limits then return m:roof(metric, nil, state.why_not) end
-  local most, by = work.limit(state.limits, found.unit)
-  m:roof(metric, most and stats.median(found.naive_ns) * most / 1e9, by)
+  roofs.attach(m, metric, state.limits, state.why_not, found.unit,
+               function(most) return stats.median(found.naive_ns) * most / 1e9 end)
 end
 
 return woolly.scenario {

@@ -8,8 +8,6 @@ local stats = require "woolly.stats"
 local woolly = require "woolly"
 local work = require "woolly.work"
 
-local MOST_PUSHED_ASIDE <const> = 20 -- times a second that a thread loses its processor
-
 --- Milliseconds to load the file, and until a context could run.
 local function load_ms(p, with_context)
   local start_ns = clock.now_ns()
@@ -70,8 +68,7 @@ return woolly.scenario {
     local context = woolly.context(model, p, { n_ctx = n_ctx })
     local limits, why_not = roofs.load(p, { context:switches().threads })
     return { model = model, ids = common.prompt(model, p.n_prompt), context = context,
-             limits = limits, why_not = why_not, start_rates = {},
-             pushed_aside = {} }
+             limits = limits, why_not = why_not, start_rates = {} }
   end,
   check = function(t, state, p) common.check_logits(t, state.model, p) end,
   measure = function(m, state, p)
@@ -87,8 +84,6 @@ return woolly.scenario {
     m:record("cpu_utilization_percent", 100 * (after.cpu_ns - before.cpu_ns)
              / (after.wall_ns - before.wall_ns) / context:switches().threads)
     if m.warmup then return end
-    table.insert(state.pushed_aside, (after.involuntary_switches - before.involuntary_switches)
-                 / (after.wall_ns - before.wall_ns) * 1e9)
     local loaded, ready = load_ms(p, m.index == 1)
     m:record("load_ms", loaded)
     if ready then m:record("ready_ms", ready) end
@@ -125,17 +120,10 @@ return woolly.scenario {
     roofs.attach(m, "prefill_tokens_per_second", state.limits, state.why_not,
                  work.prefill(model, state.context, p.n_prompt))
     common.record_peak(m, p)
-    local start, most = stats.median(state.start_rates), nil
-    if limits then most = work.limit(limits, decode) end
-    if start and most then
-      m:roof("improvement_factor", most / start, "the roof of tokens_per_second / p0's rate")
+    local start = stats.median(state.start_rates)
+    if start then
+      roofs.attach(m, "improvement_factor", limits, why_not, decode,
+                   function(most) return most / start end)
     end
-  end,
-  notes = function(state)
-    local often = stats.median(state.pushed_aside)
-    if not often or often <= MOST_PUSHED_ASIDE then return {} end
-    return { string.format("contaminated: %.0f times a second other work on this machine took the "
-                           .. "processor from a thread; its figures are worse than they could be",
-                           often) }
   end,
 }

@@ -124,13 +124,9 @@ return woolly.scenario {
                    line("p2, depth " .. state.depth, found.reference) }
   end,
   finish = function(m, state, p)
-    if not state.limits then
-      m:roof("decode_gb_per_second", nil, state.why_not)
-    else
-      local unit = work.decode(state.model, state.tested, { n_prompt = p.depth, n_tokens = 0 })
-      local most, by = work.limit(state.limits, unit)
-      m:roof("decode_gb_per_second", most and most * unit.bytes / 1e9, by)
-    end
+    local unit = work.decode(state.model, state.tested, { n_prompt = p.depth, n_tokens = 0 })
+    roofs.attach(m, "decode_gb_per_second", state.limits, state.why_not, unit,
+                 function(most) return most * unit.bytes / 1e9 end)
     add_operations(state)
     add_predictions(state, p)
   end,

@@ -15,6 +15,7 @@ Recorder.__index = Recorder
 ---@field reason? string     why there are none
 ---@field roof? number         the physical limit of this metric here
 ---@field roof_by? string      what sets it, or why there is none
+---@field attach_again? fun(found: woolly.Roofs)   the same roof by other measurements
 
 --- measured: metric name -> { samples, reason }; order: names as first seen.
 ---@return woolly.Recorder
@@ -57,14 +58,14 @@ function Recorder:missing(name, reason)
   entry(self, name).reason = reason
 end
 
-function Recorder:roof(name, value, by)
+function Recorder:roof(name, value, by, attach_again)
   known(name)
   if value ~= nil and (type(value) ~= "number" or not (value > 0 and value < math.huge)) then
     error(string.format("roof of %s: found %s, a positive number is required", name,
                         tostring(value)), 2)
   end
   local e = entry(self, name)
-  e.roof, e.roof_by = value, by
+  e.roof, e.roof_by, e.attach_again = value, by, attach_again
 end
 
 -- A failed call's nil, message, code ends the run with that message.

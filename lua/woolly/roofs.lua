@@ -1,5 +1,6 @@
 --- The roofs of this machine: measured, and kept per machine. What they allow is work.lua's.
 local failure = require "woolly.failure"
+local report  = require "woolly.report.json"
 local work    = require "woolly.work"
 
 local roofs = {}
@@ -230,9 +231,35 @@ end
 ---@param found? woolly.Roofs   from load, with its
 ---@param reason? string
 ---@param unit woolly.Work
-function roofs.attach(m, metric, found, reason, unit)
+---@param convert? fun(per_second: number): number   to the metric's unit
+function roofs.attach(m, metric, found, reason, unit, convert)
   if not found then return m:roof(metric, nil, reason) end
-  m:roof(metric, work.limit(found, unit))
+  local most, by = work.limit(found, unit)
+  m:roof(metric, most and convert and convert(most) or most, by, function(again)
+    roofs.attach(m, metric, again, nil, unit, convert)
+  end)
+end
+
+--- Measures the roofs anew where a figure lies above its own: one of the two is wrong, and a busy
+--- machine shows roofs that are too low.
+---@param m woolly.Recorder
+---@param quiet? boolean
+function roofs.settle(m, quiet)
+  local over = {}
+  for _, name in ipairs(m.order) do
+    local measured = m.measured[name]
+    local share = measured.attach_again and report.roof_share(name, measured)
+    if share and share > report.OVER_ROOF then over[#over + 1] = measured end
+  end
+  if #over == 0 then return end
+  local counts = roofs.thread_counts(require("woolly.machine").info().n_online)
+  local found, message, code = roofs.measure_all(counts, QUICK_S * #counts, quiet)
+  if not found then
+    if code == "cancelled" then failure.raise(message, code) end
+    return
+  end
+  local kept = roofs.keep(found) or found
+  for _, measured in ipairs(over) do measured.attach_again(kept) end
 end
 
 return roofs

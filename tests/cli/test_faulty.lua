@@ -37,6 +37,20 @@ tap.test("tokens that were never run are no tokens", function()
   tap.contains(result.err .. result.out, "tokens run through the network")
 end)
 
+tap.test("a clock that runs slow shows rates above the roof: refused", function()
+  local words = { "inference_speed.lua", "--store", "none", "--quiet", "--json", "-", "--model",
+                  QUANTISED, "--target", "faulty", "--faults", "drift=0.99", "--runs", "2",
+                  "--preset", "p2" }
+  local options = { env = "WOOLLY_STRICT=1 XDG_CACHE_HOME=" .. cli.path("cache") }
+  local result = cli.run(words, options)
+  local rate = metric(result, "tokens_per_second")
+  if cli.sanitized then return tap.equal(rate.roof, nil) end -- no roofs of such a build
+  tap.equal(result.status, 5)
+  tap.equal(rate.n, 0)
+  tap.equal(#rate.refused, 2)
+  tap.contains(rate.reason, "times its roof")
+end)
+
 tap.test("the report says what was planted", function()
   local run_facts = json.decode(run("quick.lua", "sleep=down:10").out).run
   tap.equal(run_facts.target, "faulty")

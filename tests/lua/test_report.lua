@@ -1,5 +1,6 @@
 --- The report document, the block that people read, judging it again, comparing two.
 local compare = require "woolly.compare"
+local gate = require "woolly.gate"
 local judging = require "woolly.judging"
 local report = require "woolly.report.json"
 local text = require "woolly.report.text"
@@ -61,13 +62,18 @@ tap.test("a roof is shown with the share that was reached, and what sets it", fu
   tap.near(d.metrics[1].roof_share, 0.75, 1e-9, "lower is better")
 end)
 
-tap.test("more than the roof is noted as a measurement bug and shown all the same", function()
+tap.test("more than the roof is refused as a measurement bug, and its samples are kept", function()
   local d = with_roof(FIVE, "tokens_per_second", 39.9)
-  tap.contains(d.notes[1], "tokens_per_second is 1.05 times its roof")
-  local block = text.render(d, {})
-  tap.contains(block, "share 105 %")
-  tap.contains(block, "calibrate.lua")
-  tap.equal(with_roof(FIVE, "tokens_per_second", 40.1).notes, nil, "within 5 %")
+  local entry = d.metrics[1]
+  tap.equal(entry.n, 0)
+  tap.equal(entry.median, nil)
+  tap.contains(entry.reason, "1.05 times its roof of 39.9")
+  tap.equal(#entry.refused, 5)
+  tap.equal(report.refused(d)[1], "tokens_per_second")
+  tap.equal(gate.judge(EASY, report.measured(d)).verdict, "missing", "nobody judges by it")
+  tap.contains(text.render(d, {}), "calibrate.lua")
+  tap.equal(#report.refused(with_roof(FIVE, "tokens_per_second", 40.1)), 0, "within 5 %")
+  tap.equal(#report.refused(with_roof({ 8, 8 }, "single_token_latency_ms", 8.5)), 1, "too short")
 end)
 
 tap.test("a roof that was not measured is absent, with the reason", function()

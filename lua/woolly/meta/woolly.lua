@@ -153,7 +153,8 @@ function Recorder:generate(result, message, code) end
 ---@param metric string
 ---@param value? number    in the metric's unit
 ---@param by? string       what sets it: "DRAM 31.2 GB/s, 2 threads"; or the reason
-function Recorder:roof(metric, value, by) end
+---@param attach_again? fun(found: woolly.Roofs)   does the same with roofs that were measured again
+function Recorder:roof(metric, value, by, attach_again) end
 
 --- Says why a metric has no samples ("no hardware counters on this machine ...").
 ---@param metric string

@@ -6,6 +6,28 @@ local report = {}
 
 report.SCHEMA = "woolly-report/1"
 
+-- More than is possible was not measured: a figure this far above its roof is refused.
+report.OVER_ROOF = 1.05
+
+--- The share of the roof that a metric's median reached.
+---@param name string
+---@param measured woolly.Measured
+---@return number?   nil without samples or roof
+function report.roof_share(name, measured)
+  local metric = metrics.all[name]
+  if not measured.roof or #measured.samples == 0 then return nil end
+  local median = gate.estimate(measured.samples, "median", metric.exact)
+  return metric.better == "lower" and measured.roof / median or median / measured.roof
+end
+
+-- A refused figure: nobody may judge by it, and everybody may look at it.
+local function refuse(entry, share)
+  entry.refused, entry.samples, entry.n = entry.samples, {}, 0
+  entry.reason = string.format("%.2f times its roof of %.4g, which cannot be: the rate or the roof "
+    .. "was measured wrong. calibrate.lua measures the roofs again", share, entry.roof)
+  return entry
+end
+
 -- One metric with its estimate; without samples n is 0 and the reason stands.
 local function metric_entry(name, measured)
   local metric = metrics.all[name]
@@ -15,28 +37,13 @@ local function metric_entry(name, measured)
     entry.reason = measured.reason or "not measured"
     return entry
   end
+  entry.roof, entry.roof_by = measured.roof, measured.roof_by
+  local share = report.roof_share(name, measured)
+  if share and share > report.OVER_ROOF then return refuse(entry, share) end
   entry.median, entry.low, entry.high = gate.estimate(measured.samples, "median", metric.exact)
   if not metric.exact then entry.confidence = 0.95 end
-  entry.roof, entry.roof_by = measured.roof, measured.roof_by
-  if entry.roof then
-    entry.roof_share = metric.better == "lower" and measured.roof / entry.median
-      or entry.median / measured.roof
-  end
+  entry.roof_share = share
   return entry
-end
-
--- More than is possible was not measured: either figure is wrong, and both are shown.
-local OVER_ROOF <const> = 1.05
-
-local function roof_notes(entries)
-  local notes = {}
-  for _, entry in ipairs(entries) do
-    if entry.roof_share and entry.roof_share > OVER_ROOF then
-      notes[#notes + 1] = string.format("%s is %.2f times its roof: one of the two was measured "
-        .. "wrong. calibrate.lua measures the roofs again", entry.name, entry.roof_share)
-    end
-  end
-  return notes
 end
 
 ---@param run table   { id, scenario, started, target, preset, switches, params, seed,
@@ -61,12 +68,18 @@ function report.build(run, parts)
   for i, name in ipairs(parts.order) do
     document.metrics[i] = metric_entry(name, parts.measured[name])
   end
-  local notes = roof_notes(document.metrics)
-  if #notes > 0 then
-    document.notes = table.move(notes, 1, #notes, #(parts.notes or {}) + 1,
-                                table.move(parts.notes or {}, 1, #(parts.notes or {}), 1, {}))
-  end
   return document
+end
+
+--- The metrics whose figures were refused.
+---@param document table
+---@return string[] names
+function report.refused(document)
+  local names = {}
+  for _, entry in ipairs(document.metrics) do
+    if entry.refused then names[#names + 1] = entry.name end
+  end
+  return names
 end
 
 --- The samples of a stored document, as gate.judge wants them.
