@@ -50,7 +50,7 @@ local function limit_text(limit, targets)
 end
 
 local function roof_text(metric)
-  if not metric.roof then return "" end
+  if not metric.roof_share then return "" end
   return string.format("roof %s (share %.0f %%)", text.number(metric.roof),
                        100 * metric.roof_share)
 end
