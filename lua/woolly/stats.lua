@@ -1,16 +1,18 @@
 --- Statistics over samples. Pure Lua; the runner may hand in faster primitives (stats.accelerate)
---- that give the same numbers.
+--- that give the same numbers. The larger methods are in lua/woolly/stats/, one job a file.
+local early_stopping = require "woolly.stats.early_stopping"
+local primitives     = require "woolly.stats.primitives"
+local random         = require "woolly.stats.random"
+
 local stats = {}
 
 local RESAMPLES <const>, SEED <const>, CONFIDENCE <const> = 10000, 1, 0.95
 local ROUNDING <const> = 1e-9 -- ranks are computed in floating point
 
-local primitives = {}
-
 --- Uses the functions of woolly.numeric where it has them.
 ---@param numeric table<string, function>
 function stats.accelerate(numeric)
-  primitives = numeric
+  primitives.current = numeric
 end
 
 ---@param values number[]
@@ -86,27 +88,14 @@ function stats.range(values)
   return sorted[1], sorted[#sorted]
 end
 
--- splitmix64; integers of Lua 5.4 wrap like uint64.
-local function generator(seed)
-  local state = seed
-  return function(n)
-    state = state + 0x9E3779B97F4A7C15
-    local z = state
-    z = (z ~ (z >> 30)) * 0xBF58476D1CE4E5B9
-    z = (z ~ (z >> 27)) * 0x94D049BB133111EB
-    z = z ~ (z >> 31)
-    return math.floor((z >> 11) * 2.0 ^ -53 * n)
-  end
-end
-
 local function settings(options)
   options = options or {}
   return options.resamples or RESAMPLES, options.seed or SEED, options.confidence or CONFIDENCE
 end
 
-local function draw(next_index, sorted, into)
+local function draw(generator, sorted, into)
   local n = #sorted
-  for i = 1, n do into[i] = sorted[next_index(n) + 1] end
+  for i = 1, n do into[i] = sorted[generator:index(n)] end
   table.sort(into)
   return into
 end
@@ -121,8 +110,8 @@ end
 
 local function bootstrap(values, options, statistic)
   local resamples, seed, confidence = settings(options)
-  local sorted, next_index, scratch, results = stats.sorted(values), generator(seed), {}, {}
-  for r = 1, resamples do results[r] = statistic(draw(next_index, sorted, scratch)) end
+  local sorted, generator, scratch, results = stats.sorted(values), random.new(seed), {}, {}
+  for r = 1, resamples do results[r] = statistic(draw(generator, sorted, scratch)) end
   return bounds(results, confidence)
 end
 
@@ -133,7 +122,7 @@ end
 ---@return number? low, number? high
 function stats.bootstrap_median(values, options)
   if #values == 0 then return nil end
-  if primitives.bootstrap_median then return primitives.bootstrap_median(values, options) end
+  if primitives.current.bootstrap_median then return primitives.current.bootstrap_median(values, options) end
   return bootstrap(values, options, middle)
 end
 
@@ -144,8 +133,8 @@ end
 ---@return number? low, number? high
 function stats.bootstrap_percentile(values, percentile, options)
   if #values == 0 then return nil end
-  if primitives.bootstrap_percentile then
-    return primitives.bootstrap_percentile(values, percentile, options)
+  if primitives.current.bootstrap_percentile then
+    return primitives.current.bootstrap_percentile(values, percentile, options)
   end
   local rank = math.max(1, math.ceil(percentile / 100 * #values - ROUNDING))
   return bootstrap(values, options, function(sorted) return sorted[rank] end)
@@ -161,29 +150,22 @@ function stats.bootstrap_ratio(a, b, options)
   for _, value in ipairs(b) do
     if value <= 0 or value ~= value then return nil end
   end
-  if primitives.bootstrap_ratio then return primitives.bootstrap_ratio(a, b, options) end
+  if primitives.current.bootstrap_ratio then return primitives.current.bootstrap_ratio(a, b, options) end
   local resamples, seed, confidence = settings(options)
   local sorted_a, sorted_b = stats.sorted(a), stats.sorted(b)
-  local next_index, scratch_a, scratch_b, results = generator(seed), {}, {}, {}
+  local generator, scratch_a, scratch_b, results = random.new(seed), {}, {}, {}
   for r = 1, resamples do
-    local top = middle(draw(next_index, sorted_a, scratch_a))
-    results[r] = top / middle(draw(next_index, sorted_b, scratch_b))
+    local top = middle(draw(generator, sorted_a, scratch_a))
+    results[r] = top / middle(draw(generator, sorted_b, scratch_b))
   end
   return bounds(results, confidence)
 end
 
---- Samples that a percentile limit needs before it may be judged: the smallest n at which at most
---- one value beyond the limit proves the percentile with 99 % confidence (binomial): 64 for p90,
---- 130 for p95, 662 for p99, the counts of MLPerf's early-stopping rule.
----@param percentile number   50 and below: 5, as for the median
+--- Samples that a percentile limit needs before it may be judged: see early_stopping.lua.
+---@param percentile number
 ---@return integer
 function stats.samples_needed(percentile)
-  if percentile <= 50 then return 5 end
-  if percentile >= 100 then return 1 end
-  local p = percentile / 100
-  local n = 2
-  while p ^ n + n * (1 - p) * p ^ (n - 1) > 0.01 do n = n + 1 end
-  return n
+  return early_stopping.samples_needed(percentile)
 end
 
 return stats

@@ -1,9 +1,10 @@
-/* lib_numeric.c - Lua module "woolly.numeric": the bootstrap, whose loops are too slow in Lua.
+/* lib_numeric.c - Lua module "woolly.numeric": the bootstrap, whose loops are too slow in Lua. The
+ * module's other functions are in lib_numeric_*.c.
  *
  * The steps are written out in lua/woolly/meta/numeric.lua; woolly.stats takes the same ones and
  * the results must be equal, so nothing here may be reordered. Indexes go into the sorted values:
  * a resample is then a histogram of indexes, and its median or percentile one walk over counts. */
-#include "host/host_util.h"
+#include "host/lib_numeric.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -31,14 +32,6 @@ static struct bootstrap_options check_options(lua_State *L, int arg) {
     return options;
 }
 
-/* splitmix64 */
-static inline uint64_t next(uint64_t *state) {
-    uint64_t z = *state += UINT64_C(0x9E3779B97F4A7C15);
-    z = (z ^ (z >> 30)) * UINT64_C(0xBF58476D1CE4E5B9);
-    z = (z ^ (z >> 27)) * UINT64_C(0x94D049BB133111EB);
-    return z ^ (z >> 31);
-}
-
 /* ceil(share * n) from 1, as an index from 0 */
 static int64_t rank_index(double share, int64_t n) {
     double rank = ceil(share * (double)n - RANK_SLACK);
@@ -55,20 +48,20 @@ struct sample {
 
 static void draw(struct sample *sample, uint64_t *state) {
     uint32_t *counts = sample->counts;
-    double n = (double)sample->n;
     memset(counts, 0, (size_t)sample->n * sizeof *counts);
-    for (int64_t i = 0; i < sample->n; i++) {
-        counts[(int64_t)((double)(next(state) >> 11) * 0x1p-53 * n)]++;
-    }
+    for (int64_t i = 0; i < sample->n; i++)
+        counts[numeric_index(state, sample->n)]++;
 }
 
 /* Of the drawn resample: the value at rank low, or the mean of those at low and high. */
 static double statistic(const struct sample *sample) {
     int64_t i = 0, seen = sample->counts[0];
-    while (seen <= sample->low) seen += sample->counts[++i];
+    while (seen <= sample->low)
+        seen += sample->counts[++i];
     double low = sample->sorted[i];
     if (sample->high == sample->low) return low;
-    while (seen <= sample->high) seen += sample->counts[++i];
+    while (seen <= sample->high)
+        seen += sample->counts[++i];
     return (low + sample->sorted[i]) / 2;
 }
 
@@ -88,15 +81,16 @@ static bool check_sample(lua_State *L, int arg, struct sample *sample) {
     return true;
 }
 
-/* values [n], reordered, so that the k smallest come first; the value of rank k. */
-static double select_rank(double *values, int64_t n, int64_t k) {
+double numeric_select(double *values, int64_t n, int64_t k) {
     int64_t left = 0, right = n - 1;
     while (left < right) {
         double pivot = values[left + (right - left) / 2];
         int64_t i = left, j = right;
         while (i <= j) {
-            while (values[i] < pivot) i++;
-            while (values[j] > pivot) j--;
+            while (values[i] < pivot)
+                i++;
+            while (values[j] > pivot)
+                j--;
             if (i > j) break;
             double kept = values[i];
             values[i++] = values[j];
@@ -111,6 +105,17 @@ static double select_rank(double *values, int64_t n, int64_t k) {
         }
     }
     return values[k];
+}
+
+double numeric_median(double *values, int64_t n) {
+    double low = numeric_select(values, n, (n - 1) / 2);
+    if (n % 2 == 1) return low;
+    /* What numeric_select leaves behind rank k - 1 is not below it. */
+    double high = values[n / 2];
+    for (int64_t i = n / 2 + 1; i < n; i++) {
+        if (values[i] < high) high = values[i];
+    }
+    return (low + high) / 2;
 }
 
 /* Resamples a (and b, or NULL) and pushes the two bounds. */
@@ -130,8 +135,8 @@ static int push_interval(lua_State *L, struct sample *a, struct sample *b,
         results[r] /= statistic(b);
     }
     double alpha = (1 - options->confidence) / 2;
-    lua_pushnumber(L, select_rank(results, n, rank_index(alpha, n)));
-    lua_pushnumber(L, select_rank(results, n, rank_index(1 - alpha, n)));
+    lua_pushnumber(L, numeric_select(results, n, rank_index(alpha, n)));
+    lua_pushnumber(L, numeric_select(results, n, rank_index(1 - alpha, n)));
     return 2;
 }
 
@@ -185,5 +190,8 @@ int luaopen_woolly_numeric(lua_State *L) {
         {NULL, NULL},
     };
     luaL_newlib(L, functions);
+    numeric_add_change(L);
+    numeric_add_potts(L);
+    numeric_add_trend(L);
     return 1;
 }

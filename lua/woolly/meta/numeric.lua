@@ -36,4 +36,52 @@ function numeric.bootstrap_ratio(a, b, options) end
 ---@return number? low, number|string high, string? code
 function numeric.bootstrap_percentile(values, percentile, options) end
 
+--- The statistics of resamples of values, ascending: each draws as many values as there are, by
+--- the indexes of step 2 above, from the values in the order given.
+---@param values number[]   one or more
+---@param options? {resamples?: integer, seed?: integer, percentile?: number}  10000, 1, 50 (the median); below 0: the mean
+---@return number[]? results, string? message, string? code
+function numeric.resample(values, options) end
+
+--- Where the energy statistic of values[first..tau-1] and values[tau..kappa] is largest over all tau
+--- and kappa up to last.
+---@param values number[]
+---@param first integer
+---@param last integer
+---@return integer? index, number|string statistic, string? code
+function numeric.split(values, first, last) end
+
+--- How many of so many permutations within the windows have a split of at least the statistic
+--- `best`; it stops counting above `allowed`.
+---@param values number[]
+---@param bounds integer[]   first value of each window, then the number of values + 1
+---@param best number
+---@param options {permutations?: integer, allowed?: integer, seed?: integer}   100, 5, 1
+---@return integer? count, string? message, string? code
+function numeric.permuted_energy(values, bounds, best, options) end
+
+--- Right ends of the segments of the step function nearest to the values, for the price per step
+--- that has the best criterion; see woolly/stats/potts.lua.
+---@param values number[]
+---@param prices number[]
+---@param most integer       longest segment before segments are joined
+---@param beta number        the criterion's price of a segment
+---@return integer[]? ends, string? message, string? code
+function numeric.potts(values, prices, most, beta) end
+
+--- Slopes between all pairs of points at shares 0..1 of their order.
+---@param y number[]
+---@param x? number[]   1, 2, 3 … by default
+---@param shares number[]
+---@return number[]? slopes, integer|string count, string? code
+function numeric.theil_sen(y, x, shares) end
+
+--- Sum over the lags of (n-i)(n-i-1)(n-i-2) r_i, r_i the autocorrelation of ranks 1..n, for those
+--- beyond +- bound: Hamed and Rao's correction.
+---@param ranks number[]
+---@param bound number
+---@param lags integer
+---@return number? sum, string? message, string? code
+function numeric.correlated_pairs(ranks, bound, lags) end
+
 return numeric

@@ -1,0 +1,219 @@
+/* lib_numeric_potts.c - Part of "woolly.numeric": L1 Potts segments, the steps of
+ * lua/woolly/stats/potts.lua in the same order, so that both give equal numbers. */
+#include "host/lib_numeric.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_VALUES 10000000
+
+struct potts {
+    const double *values;
+    int64_t n, most;
+    double *cost;  /* [n * most]: of values[r - k .. r] around their median, at r * most + k */
+    double *best;  /* [n + 1] */
+    int64_t *left; /* [n] first value of the best segment that ends at r */
+    int64_t *ends; /* [n] right ends (exclusive) of the segments found */
+    int64_t n_ends;
+    double *costs;   /* [n] of the segments */
+    double *scratch; /* [n] */
+    double *medians; /* [n] */
+};
+
+static void fill_costs(struct potts *p) {
+    for (int64_t r = 0; r < p->n; r++) {
+        double *sorted = p->scratch, cost = 0;
+        int64_t reach = r + 1 < p->most ? r + 1 : p->most;
+        for (int64_t k = 0; k < reach; k++) {
+            double x = p->values[r - k];
+            if (k > 0) {
+                double a = sorted[(k - 1) / 2], b = sorted[k / 2];
+                double away = a - x > x - b ? a - x : x - b;
+                cost += away > 0 ? away : 0;
+            }
+            int64_t low = 0, high = k;
+            while (low < high) {
+                int64_t middle = (low + high) / 2;
+                if (sorted[middle] <= x) {
+                    low = middle + 1;
+                } else {
+                    high = middle;
+                }
+            }
+            memmove(sorted + low + 1, sorted + low, (size_t)(k - low) * sizeof *sorted);
+            sorted[low] = x;
+            p->cost[r * p->most + k] = cost;
+        }
+    }
+}
+
+static void find_cheapest(struct potts *p, double price) {
+    p->best[0] = -price;
+    for (int64_t r = 0; r < p->n; r++) {
+        double cost = INFINITY;
+        const double *own = p->cost + r * p->most;
+        int64_t at = r, reach = r + 1 < p->most ? r + 1 : p->most;
+        for (int64_t k = 0; k < reach; k++) {
+            double candidate = p->best[r - k] + price + own[k];
+            if (candidate < cost) {
+                cost = candidate;
+                at = r - k;
+            }
+        }
+        p->best[r + 1] = cost;
+        p->left[r] = at;
+    }
+    p->n_ends = 0;
+    for (int64_t r = p->n; r > 0; r = p->left[r - 1])
+        p->ends[p->n_ends++] = r;
+    for (int64_t i = 0, j = p->n_ends - 1; i < j; i++, j--) {
+        int64_t kept = p->ends[i];
+        p->ends[i] = p->ends[j];
+        p->ends[j] = kept;
+    }
+}
+
+static double around_median(const struct potts *p, int64_t first, int64_t end, double *median) {
+    memcpy(p->scratch, p->values + first, (size_t)(end - first) * sizeof *p->scratch);
+    *median = numeric_median(p->scratch, end - first);
+    double cost = 0;
+    for (int64_t i = first; i < end; i++)
+        cost += fabs(p->values[i] - *median);
+    return cost;
+}
+
+struct gain {
+    int64_t i;
+    double gain, cost;
+};
+
+static int compare_gains(const void *a, const void *b) {
+    const struct gain *x = a, *y = b;
+    if (x->gain != y->gain) return x->gain > y->gain ? -1 : 1;
+    return (x->i > y->i) - (x->i < y->i);
+}
+
+static int64_t start_of(const struct potts *p, int64_t i) {
+    return i > 0 ? p->ends[i - 1] : 0;
+}
+
+/* gains, taken [n]. Joins neighbours while that is cheaper than the step between them. */
+static void join(struct potts *p, double price, struct gain *gains, char *taken) {
+    double median;
+    for (int64_t i = 0; i < p->n_ends; i++) {
+        p->costs[i] = around_median(p, start_of(p, i), p->ends[i], &median);
+    }
+    while (p->n_ends > 1) {
+        int64_t n_gains = 0;
+        for (int64_t i = 0; i + 1 < p->n_ends; i++) {
+            double together = around_median(p, start_of(p, i), p->ends[i + 1], &median);
+            double gain = p->costs[i] + p->costs[i + 1] + price - together;
+            if (gain > 0) gains[n_gains++] = (struct gain){i, gain, together};
+        }
+        if (n_gains == 0) break;
+        qsort(gains, (size_t)n_gains, sizeof *gains, compare_gains);
+        memset(taken, 0, (size_t)p->n_ends);
+        for (int64_t g = 0; g < n_gains; g++) {
+            int64_t i = gains[g].i;
+            if (taken[i] || taken[i + 1]) continue;
+            taken[i] = 1; /* joined with the next one */
+            taken[i + 1] = 2;
+            p->costs[i + 1] = gains[g].cost;
+        }
+        int64_t kept = 0;
+        for (int64_t i = 0; i < p->n_ends; i++) {
+            if (taken[i] == 1) continue;
+            p->ends[kept] = p->ends[i];
+            p->costs[kept++] = p->costs[i];
+        }
+        p->n_ends = kept;
+    }
+}
+
+static double criterion(struct potts *p, double beta) {
+    double *rest = p->best; /* no longer needed */
+    for (int64_t k = 0; k < p->n_ends; k++) {
+        around_median(p, start_of(p, k), p->ends[k], &p->medians[k]);
+        for (int64_t i = start_of(p, k); i < p->ends[k]; i++) {
+            rest[i] = p->values[i] - p->medians[k];
+        }
+    }
+    double product = 0, square = 0;
+    for (int64_t i = 1; i < p->n; i++) {
+        product += rest[i] * rest[i - 1];
+        square += rest[i - 1] * rest[i - 1];
+    }
+    double rho = square > 0 ? product / square : 0, noise = fabs(rest[0]), least = INFINITY;
+    for (int64_t i = 1; i < p->n; i++)
+        noise += fabs(rest[i] - rho * rest[i - 1]);
+    if (p->n_ends > 2) {
+        for (int64_t k = 1; k < p->n_ends; k++) {
+            double step = 0.1 * fabs(p->medians[k] - p->medians[k - 1]);
+            if (step < least) least = step;
+        }
+    } else {
+        for (int64_t k = 0; k < p->n_ends; k++) {
+            double level = 0.001 * fabs(p->medians[k]);
+            if (level < least) least = level;
+        }
+    }
+    if (least < 1e-300) least = 1e-300;
+    return beta * (double)p->n_ends + log(noise + least);
+}
+
+/* numeric.potts(values, prices, most, beta) -> ends */
+static int l_potts(lua_State *L) {
+    struct potts p = {.most = luaL_checkinteger(L, 3)};
+    lua_Number beta = luaL_checknumber(L, 4);
+    int64_t n_prices;
+    p.values = host_check_numbers(L, 1, &p.n);
+    double *prices = host_check_numbers(L, 2, &n_prices);
+    luaL_argcheck(L, p.n > 0 && p.n <= MAX_VALUES, 1, "1 to 10000000 values are required");
+    luaL_argcheck(L, n_prices > 0, 2, "one price or more is required");
+    luaL_argcheck(L, p.most > 0 && p.most <= p.n, 3, "1 to the number of values");
+    uint64_t n = (uint64_t)p.n;
+    p.cost = host_block(L, n, (size_t)p.most * sizeof *p.cost);
+    double *reals = host_block(L, n + 1, 4 * sizeof *reals);
+    int64_t *integers = host_block(L, n, 3 * sizeof *integers);
+    struct gain *gains = host_block(L, n, sizeof *gains);
+    char *taken = host_block(L, n, sizeof *taken);
+    if (!p.values || !prices || !p.cost || !reals || !integers || !gains || !taken) {
+        return host_fail_memory(L, "segments", n, (size_t)p.most * sizeof *p.cost);
+    }
+    p.best = reals;
+    p.costs = p.best + n + 1;
+    p.scratch = p.costs + n + 1;
+    p.medians = p.scratch + n + 1;
+    p.left = integers;
+    p.ends = p.left + n;
+    int64_t *chosen = p.ends + n, n_chosen = 0;
+    const volatile int *cancel = host_new_stop(L);
+    fill_costs(&p);
+    double best = INFINITY;
+    for (int64_t i = 0; i < n_prices; i++) {
+        if (*cancel) return host_fail(L, ERR_CANCELLED, "steps: stopped");
+        find_cheapest(&p, prices[i]);
+        if (p.most < p.n) join(&p, prices[i], gains, taken);
+        double score = criterion(&p, beta);
+        if (score < best || n_chosen == 0) {
+            best = score;
+            n_chosen = p.n_ends;
+            memcpy(chosen, p.ends, (size_t)p.n_ends * sizeof *chosen);
+        }
+    }
+    lua_createtable(L, (int)n_chosen, 0);
+    for (int64_t i = 0; i < n_chosen; i++) {
+        lua_pushinteger(L, chosen[i]);
+        lua_rawseti(L, -2, i + 1);
+    }
+    return 1;
+}
+
+void numeric_add_potts(lua_State *L) {
+    static const luaL_Reg functions[] = {
+        {"potts", l_potts},
+        {NULL, NULL},
+    };
+    luaL_setfuncs(L, functions, 0);
+}
