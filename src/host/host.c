@@ -25,6 +25,7 @@ int luaopen_woolly_clock(lua_State *L);
 int luaopen_woolly_counters(lua_State *L);
 int luaopen_woolly_data(lua_State *L);
 int luaopen_woolly_engine(lua_State *L);
+int luaopen_woolly_http(lua_State *L);
 int luaopen_woolly_json(lua_State *L);
 int luaopen_woolly_kernels(lua_State *L);
 int luaopen_woolly_machine(lua_State *L);
@@ -45,6 +46,9 @@ static const luaL_Reg modules[] = {
 #endif
 #if __has_include("host/lib_engine.c")
     {"woolly.engine", luaopen_woolly_engine},
+#endif
+#if __has_include("host/lib_http.c")
+    {"woolly.http", luaopen_woolly_http},
 #endif
 #if __has_include("host/lib_json.c")
     {"woolly.json", luaopen_woolly_json},

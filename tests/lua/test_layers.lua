@@ -22,11 +22,13 @@ end
 -- Room -> rooms whose headers it may include.
 local ROOMS <const> = {
   base = {}, engine = { base = true }, counters = { base = true }, store = { base = true },
-  host = { base = true, engine = true, counters = true, store = true },
+  net = { base = true },
+  host = { base = true, engine = true, counters = true, store = true, net = true },
 }
 -- Third-party header -> the one room (or file) that may know it.
 local THIRD_PARTY <const> = {
   ["lua.h"] = "host", ["lauxlib.h"] = "host", ["lualib.h"] = "host", ["sqlite3.h"] = "store",
+  ["curl/curl.h"] = "net",
   ["cJSON.h"] = "base/json.c", ["cjson/cJSON.h"] = "base/json.c", ["utf8proc.h"] = "engine",
   ["perfmon/pfmlib.h"] = "counters", ["perfmon/pfmlib_perf_event.h"] = "counters",
   ["Zydis/Zydis.h"] = "counters",
@@ -38,7 +40,7 @@ local ENGINE_HEADERS <const> = {
   ["engine/kernels/kernels.h"] = true,
 }
 
-for _, room in ipairs { "base", "engine", "counters", "store", "host" } do
+for _, room in ipairs { "base", "engine", "counters", "store", "net", "host" } do
   tap.test("src/" .. room .. " includes only what lies below it", function()
     for _, path in ipairs(files("find " .. source .. "/src/" .. room .. " -name '*.[ch]'")) do
       for _, include in ipairs(matches(path, '#%s*include%s+"([^"]+)"')) do
@@ -71,7 +73,7 @@ tap.test("main.c includes host.h and nothing else of ours", function()
   tap.equal(found[1].name, "host/host.h")
 end)
 
-local C_MODULES <const> = { clock = true, counters = true, data = true, engine = true, json = true,
+local C_MODULES <const> = { clock = true, counters = true, data = true, engine = true, http = true, json = true,
                             kernels = true, machine = true, numeric = true, process = true,
                             roofline = true, store = true }
 -- Modules of the framework that are pure: they require each other, lazily never a C module.
