@@ -127,6 +127,9 @@ local function run_test(plan, run, test)
   if scenario.notes then
     for _, note in ipairs(scenario.notes(state, p)) do run.notes[#run.notes + 1] = note end
   end
+  for name, rows in pairs(scenario.tables and scenario.tables(state, p) or {}) do
+    run.tables[name] = rows
+  end
 end
 
 local function run_tests(plan, run)
@@ -175,7 +178,7 @@ local function begin(plan)
   local clock, store = require "woolly.clock", require "woolly.store"
   local commit = git("rev-parse", "--short=12", "HEAD")
   return {
-    recorder = recorder.new(), check = recorder.check(), notes = {},
+    recorder = recorder.new(), check = recorder.check(), notes = {}, tables = {},
     repetitions = {}, measure_ns = 0, repeat_ns = 0,
     surroundings = { n_cpus = require("woolly.machine").info().n_online or 1,
                      has_helpers = not session.is_embedded(plan.values.target) },
@@ -238,7 +241,7 @@ local function conclude(plan, run, keep, early_status)
   local document = report.build(run.facts, {
     machine = require("woolly.machine").info(), model = describe_model(),
     order = run.recorder.order, measured = run.recorder.measured, checks = run.check.lines,
-    notes = run.notes, repetitions = run.repetitions, status = 0,
+    notes = run.notes, tables = next(run.tables) and run.tables, repetitions = run.repetitions, status = 0,
   })
   if plan.gate then
     judging.apply(document, plan.gate.name, plan.gate.gate, plan.gate.left_out)

@@ -36,6 +36,7 @@ local woolly = {}
 ---@field measure fun(m: woolly.Recorder, state: any, p: woolly.Values)
 ---@field finish? fun(m: woolly.Recorder, state: any, p: woolly.Values)  once, after the last run
 ---@field notes? fun(state: any, p: woolly.Values): string[]             lines under the result block
+---@field tables? fun(state: any, p: woolly.Values): table<string, table[]>   kept in the report: rows by table
 
 --- Declares a scenario.
 ---@param scenario woolly.Scenario

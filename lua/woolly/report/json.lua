@@ -50,7 +50,8 @@ end
 ---                     commit, dirty, tags, status }
 ---@param parts {machine: table, model?: table, order: string[],
 ---              measured: table<string, woolly.Measured>, gate?: table, checks?: table[],
----              notes?: string[], repetitions?: woolly.Repetition[], status: integer}
+---              notes?: string[], tables?: table<string, table[]>|false,
+---              repetitions?: woolly.Repetition[], status: integer}
 ---@return table document
 function report.build(run, parts)
   local document = {
@@ -62,6 +63,7 @@ function report.build(run, parts)
     gate = parts.gate,
     checks = parts.checks,
     notes = parts.notes,
+    tables = parts.tables or nil,
     repetitions = parts.repetitions,
     status = parts.status,
   }
