@@ -11,6 +11,7 @@ local metrics = {}
 ---@field exact? boolean           counted, not timed: judged from its samples without an interval
 ---@field boolean? boolean         1 or 0, for "equals = true" limits
 ---@field any_sign? boolean        values below zero make sense
+---@field is_change? boolean       a relative change, an overhead say
 ---@field noise number             share below which a difference is taken for none: 0 for what is
 ---                                counted, 0.01 for ratios measured in turns, else 0.03
 
@@ -18,6 +19,8 @@ local metrics = {}
 metrics.all = {}
 ---@type string[]
 metrics.order = {}
+
+local DEFAULT_NOISE <const> = 0.03 -- of wall time on a shared machine
 
 local function define(name, unit, better, sample, text, flags)
   local metric = { name = name, unit = unit, better = better, sample = sample, text = text }
@@ -30,9 +33,10 @@ end
 local EXACT <const> = { exact = true }
 local YES_NO <const> = { exact = true, boolean = true }
 local SIGNED <const> = { any_sign = true }
+-- A relative change itself: a limit on it cannot be tighter than the machine's noise.
+local CHANGE <const> = { any_sign = true, is_change = true, noise = 0.01 }
 -- Ratios of two rates that were taken in turns: what the machine does to one it does to the other.
 local IN_TURNS <const> = { noise = 0.01 }
-local DEFAULT_NOISE <const> = 0.03 -- of wall time on a shared machine
 
 -- Speed
 define("tokens_per_second", "tokens/s", "higher", "run",
@@ -106,9 +110,9 @@ define("simd_instruction_usage", "", "higher", "run",
 define("counter_read_ns", "ns", "lower", "run",
   "mean time to read one thread's group of performance events")
 define("sampling_overhead", "", "lower", "run",
-  "decode rate without / with samples at 997 Hz, less 1, in turns", SIGNED)
+  "decode rate without / with samples at 997 Hz, less 1, in turns", CHANGE)
 define("allocation_count_overhead", "", "lower", "run",
-  "time of a pair of malloc and free, counted / not, less 1, in turns", SIGNED)
+  "time of a pair of malloc and free, counted / not, less 1, in turns", CHANGE)
 define("cache_miss_ratio", "", "lower", "run", "last-level misses / references from the PMU",
   EXACT)
 -- Matrix products, attention, bandwidth
@@ -140,7 +144,7 @@ define("memory_bandwidth_reduction", "", "higher", "run",
 define("decode_gb_per_second", "GB/s", "higher", "run",
   "bytes_per_token x decode rate, at the stated context depth")
 define("profile_overhead", "", "lower", "run",
-  "decode rate without / with the profile, less 1, rounds in turns", SIGNED)
+  "decode rate without / with the profile, less 1, rounds in turns", CHANGE)
 -- Scaling
 define("multi_thread_efficiency", "", "higher", "run", "S(T)/T with S(T) = tps(T)/tps(1)")
 define("threading_efficiency", "x", "higher", "run", "S(T) = tps(T)/tps(1), a speed-up")
@@ -148,10 +152,12 @@ define("prefill_threading_efficiency", "x", "higher", "run", "S(T) of the prompt
 define("tiny_threading_efficiency", "x", "higher", "run",
   "S(T) of decoding the bundled model of 260 thousand parameters: threads must not cost it")
 define("backend_decode_speedup", "x", "higher", "run",
-  "decode rate of the highest instruction set level / of the level scalar, rounds in turns", IN_TURNS)
+  "decode rate of the highest instruction set level / of the level scalar, rounds in turns",
+  IN_TURNS)
 define("backend_prefill_speedup", "x", "higher", "run", "the same for the prompt's rate", IN_TURNS)
 define("backend_choice_ratio", "", "higher", "run",
-  "decode rate of the highest level / of the fastest one: 1 where the higher level is the faster", IN_TURNS)
+  "decode rate of the highest level / of the fastest one: 1 where the higher level is the faster",
+  IN_TURNS)
 define("batch_processing_speedup", "x", "higher", "run",
   "total decode rate at batch B / at batch 1")
 define("lookup_speedup", "x", "higher", "run",

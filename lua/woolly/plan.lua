@@ -2,6 +2,7 @@
 --- Everything that can be wrong without a model is found here.
 local failure  = require "woolly.failure"
 local files    = require "woolly.files"
+local floor    = require "woolly.floor"
 local help     = require "woolly.help"
 local judging  = require "woolly.judging"
 local metrics  = require "woolly.metrics"
@@ -149,6 +150,18 @@ local function values_for(test, values, given, switches)
   return p
 end
 
+--- Refuses a gate that asks for more than this machine can tell, as far as that was calibrated.
+local function refuse_too_tight(gate, tests)
+  local refusal = floor.gate_refusal(floor.kept(), gate, function(metric)
+    for _, test in ipairs(tests) do
+      for _, name in ipairs(test.scenario.metrics or {}) do
+        if name == metric then return test.p.n_runs end
+      end
+    end
+  end)
+  if refusal then failure.raise("gate: " .. refusal, "unavailable") end
+end
+
 --- Reads the words behind the script's name. nil and the help text when --help is among them.
 ---@param unit table
 ---@param name string
@@ -184,6 +197,7 @@ function plan.make(unit, name, path, words)
   if values.target == "null" then made.model = false end
   made.is_part = is_part(unit, tests, made.gate)
   for _, test in ipairs(tests) do test.p = values_for(test, values, given, switches) end
+  if made.gate then refuse_too_tight(made.gate.gate, tests) end
   return made
 end
 
