@@ -1,6 +1,7 @@
 local clock = require "woolly.clock"
 local common = require "woolly.common"
 local counters = require "woolly.counters"
+local energy = require "woolly.energy"
 local engine = require "woolly.engine"
 local roofs = require "woolly.roofs"
 local session = require "woolly.session"
@@ -54,7 +55,7 @@ return woolly.scenario {
               "ttft_ms", "load_ms", "ready_ms", "memory_usage_mb", "cpu_utilization_percent",
               "improvement_factor", "prefill_improvement_factor", "phase_improvement_factor",
               "phase_prefill_factor", "reference_tokens_per_second", "output_accuracy_score",
-              "numerical_stability", "kld_mean" },
+              "numerical_stability", "kld_mean", "joules_per_token" },
   params = {
     n_prompt = { default = 64, help = "tokens of the prompt" },
     n_tokens = { default = 32, help = "tokens to decode" },
@@ -77,7 +78,11 @@ return woolly.scenario {
     local prefill = woolly.must(context:prefill(state.ids))
     m:prefill(prefill)
     local before = counters.read()
-    local decoded = woolly.must(context:decode { n_tokens = p.n_tokens })
+    local decoded
+    energy.per_token(m, function()
+      decoded = woolly.must(context:decode { n_tokens = p.n_tokens })
+      return #decoded.times_ns
+    end)
     local after = counters.read()
     m:decode(decoded)
     m:record("ttft_ms", (decoded.times_ns[1] - prefill.start_ns) / 1e6)
@@ -120,6 +125,7 @@ return woolly.scenario {
     roofs.attach(m, "prefill_tokens_per_second", state.limits, state.why_not,
                  work.prefill(model, state.context, p.n_prompt))
     common.record_peak(m, p)
+    energy.explain(m)
     local start = stats.median(state.start_rates)
     if start then
       roofs.attach(m, "improvement_factor", limits, why_not, decode,

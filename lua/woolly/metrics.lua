@@ -111,6 +111,8 @@ define("counter_read_ns", "ns", "lower", "run",
   "mean time to read one thread's group of performance events")
 define("sampling_overhead", "", "lower", "run",
   "decode rate without / with samples at 997 Hz, less 1, in turns", CHANGE)
+define("joules_per_token", "J", "lower", "run",
+  "energy of the processor packages (RAPL) over a decode / its tokens")
 define("allocation_count_overhead", "", "lower", "run",
   "time of a pair of malloc and free, counted / not, less 1, in turns", CHANGE)
 define("cache_miss_ratio", "", "lower", "run", "last-level misses / references from the PMU",

@@ -174,6 +174,13 @@ local function describe_model()
            n_embd = info.n_embd, n_vocab = info.n_vocab }
 end
 
+local function describe_machine()
+  local machine, build = require("woolly.machine").info(), require("woolly.engine").build_info()
+  machine.compiler, machine.build_flags, machine.build_type = build.compiler, build.flags,
+    build.build_type
+  return machine
+end
+
 local function begin(plan)
   local clock, store = require "woolly.clock", require "woolly.store"
   local commit = git("rev-parse", "--short=12", "HEAD")
@@ -239,9 +246,10 @@ local function conclude(plan, run, keep, early_status)
   local values = plan.values
   run.facts.status = early_status and early_status ~= 1 and "partial" or "complete"
   local document = report.build(run.facts, {
-    machine = require("woolly.machine").info(), model = describe_model(),
+    machine = describe_machine(), model = describe_model(),
     order = run.recorder.order, measured = run.recorder.measured, checks = run.check.lines,
-    notes = run.notes, tables = next(run.tables) and run.tables, repetitions = run.repetitions, status = 0,
+    notes = run.notes, tables = next(run.tables) and run.tables,
+    repetitions = run.repetitions, status = 0,
   })
   if plan.gate then
     judging.apply(document, plan.gate.name, plan.gate.gate, plan.gate.left_out)

@@ -63,6 +63,8 @@ static void take_line(struct cpu_lines *lines, const char *key, const char *valu
     } else if ((strcmp(key, "flags") == 0 || strcmp(key, "Features") == 0) &&
                lines->out->isa[0] == '\0') {
         keep_isa(lines->out, value);
+    } else if (strcmp(key, "microcode") == 0) {
+        copy_text(lines->out->microcode, sizeof lines->out->microcode, value);
     } else if (strcmp(key, "physical id") == 0) {
         lines->package = atoi(value);
     } else if (strcmp(key, "core id") == 0) {
@@ -134,6 +136,13 @@ static void read_clocks(struct machine_info *out) {
     } else if (proc_read_line(CPU_FOLDER "cpufreq/boost", text, sizeof text)) {
         copy_text(out->turbo, sizeof out->turbo, text[0] == '0' ? "off" : "on");
     }
+}
+
+static void count_nodes(struct machine_info *out) {
+    char path[64];
+    do {
+        snprintf(path, sizeof path, "/sys/devices/system/node/node%d", out->n_numa_nodes);
+    } while (access(path, F_OK) == 0 && ++out->n_numa_nodes < 4096);
 }
 
 static int count_online(void) {
@@ -224,6 +233,7 @@ void machine_read(struct machine_info *out) {
     out->n_online = count_online();
     read_caches(out);
     read_clocks(out);
+    count_nodes(out);
     read_memory(out);
     read_os(out);
     read_hypervisor(out);

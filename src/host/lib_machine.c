@@ -19,7 +19,7 @@ static void set_integer(lua_State *L, const char *name, int64_t value) {
 static int l_info(lua_State *L) {
     struct machine_info info;
     machine_read(&info);
-    lua_createtable(L, 0, 20);
+    lua_createtable(L, 0, 22);
     set_text(L, "cpu", info.cpu);
     set_text(L, "arch", info.arch);
     set_text(L, "isa", info.isa);
@@ -35,6 +35,8 @@ static int l_info(lua_State *L) {
     set_text(L, "governor", info.governor);
     set_text(L, "turbo", info.turbo);
     set_text(L, "smt", info.smt);
+    set_text(L, "microcode", info.microcode);
+    set_integer(L, "n_numa_nodes", info.n_numa_nodes);
     set_text(L, "hostname", info.hostname);
     set_text(L, "fingerprint", info.fingerprint);
     if (info.load_1m >= 0) {

@@ -3,9 +3,9 @@ local tap     = require "tap"
 local machine = require "woolly.machine"
 
 local TEXTS <const> = { "cpu", "arch", "isa", "kernel", "os", "hypervisor", "governor", "turbo",
-                        "smt", "hostname", "fingerprint" }
+                        "smt", "hostname", "fingerprint", "microcode" }
 local NUMBERS <const> = { "n_cores", "n_online", "l1d_bytes", "l2_bytes", "l3_bytes",
-                          "memory_bytes", "load_1m" }
+                          "memory_bytes", "load_1m", "n_numa_nodes" }
 
 tap.test("every fact has the type that is documented, none is empty", function()
   local info, known = machine.info(), {}
