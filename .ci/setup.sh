@@ -4,7 +4,7 @@
 # Debian's names. Optional for the build: without libpfm4 the processor's own names of events are
 # missing, without Zydis the share of SIMD instructions.
 packages='gcc libc6-dev cmake ninja-build pkg-config lua5.4 liblua5.4-dev libcjson-dev
-libsqlite3-dev libutf8proc-dev libssl-dev libcurl4-openssl-dev'
+libsqlite3-dev libutf8proc-dev libssl-dev libcurl4-openssl-dev libmicrohttpd-dev'
 optional_packages='libpfm4-dev libzydis-dev'
 
 say() {

@@ -22,13 +22,35 @@ struct context_options context_options_default(void) {
 
 /* ---- making ---- */
 
+/* Takes over what comes from the lender. */
+static bool check_lender(const struct model *model, struct context_options *o, struct err *err) {
+    const struct context *lender = o->lender;
+    if (lender->model != model || lender->fused == NULL) {
+        return err_set(err, ERR_INPUT,
+                       "context: it can borrow only from one of the same model with fused_matmul.");
+    }
+    if (o->n_ctx == 0) o->n_ctx = lender->buffers_n_ctx;
+    if (o->n_ctx > lender->buffers_n_ctx) {
+        return err_set(err, ERR_INPUT, "context: n_ctx is %lld, the context it borrows from has room for %lld.",
+                       (long long)o->n_ctx, (long long)lender->buffers_n_ctx);
+    }
+    o->switches = lender->switches;
+    o->n_batch = lender->n_batch;
+    return true;
+}
+
 static bool check_options(const struct model *model, struct context_options *o, struct err *err) {
     const int64_t trained = model->params.n_ctx_train;
+    if (o->lender != NULL && !check_lender(model, o, err)) return false;
     if (o->n_ctx == 0) o->n_ctx = trained < DEFAULT_N_CTX ? trained : DEFAULT_N_CTX;
     if (o->n_ctx < 1 || o->n_ctx > trained) {
         return err_set(err, ERR_INPUT,
                        "context: n_ctx is %lld, allowed 1..%lld, the length %s was trained for.",
                        (long long)o->n_ctx, (long long)trained, model->file->path);
+    }
+    if (o->lends_n_ctx > trained) {
+        return err_set(err, ERR_INPUT, "context: lends_n_ctx is %lld, allowed 0..%lld.",
+                       (long long)o->lends_n_ctx, (long long)trained);
     }
     if (o->n_batch == 0) o->n_batch = o->switches.fused_matmul ? FUSED_N_BATCH : DEFAULT_N_BATCH;
     if (o->n_batch < 1 || o->n_batch > MAX_N_BATCH) {
@@ -98,7 +120,8 @@ static bool set_up(struct context *c, const struct context_options *o, struct er
     c->switches = o->switches;
     c->cancel = o->cancel;
     c->n_ctx = o->n_ctx;
-    c->n_batch = o->n_batch < o->n_ctx ? o->n_batch : o->n_ctx;
+    c->buffers_n_ctx = o->lends_n_ctx > o->n_ctx ? o->lends_n_ctx : o->n_ctx;
+    c->n_batch = o->n_batch < c->buffers_n_ctx || o->lender != NULL ? o->n_batch : c->buffers_n_ctx;
     if (!c->switches.pool) c->n_batch = 1;
     c->kernels = choose_kernels(&c->switches, err);
     uint64_t sizes[SLOT_COUNT] = {0};
@@ -123,10 +146,17 @@ static bool set_up(struct context *c, const struct context_options *o, struct er
                                    .key_type = c->switches.key_type,
                                    .value_type = c->switches.value_type,
                                    .huge_pages = c->switches.huge_pages};
-    return scratch_init(&c->scratch, c->switches.pool, sizes, err) &&
-           kv_cache_init(&c->kv, &shape, attention_kernels_get(c->kernels->isa), c->switches.pool,
-                         err) &&
-           (!c->switches.fused_matmul || fused_init(c, o, err)) &&
+    if (!scratch_init(&c->scratch, c->switches.pool, sizes, err) ||
+        !kv_cache_init(&c->kv, &shape, attention_kernels_get(c->kernels->isa), c->switches.pool,
+                       err)) {
+        return false;
+    }
+    if (o->lender != NULL) {
+        c->fused = o->lender->fused;
+        c->borrows = true;
+        return true;
+    }
+    return (!c->switches.fused_matmul || fused_init(c, o, err)) &&
            (!c->switches.tune || fused_tune(c, err));
 }
 
@@ -153,7 +183,7 @@ struct context *context_new(struct model *model, const struct context_options *o
 void context_free(struct context *c) {
     if (c == NULL) return;
     faults_free(c->faults);
-    fused_free(c);
+    if (!c->borrows) fused_free(c);
     kv_cache_free(&c->kv);
     scratch_free(&c->scratch);
     weight_cache_free(&c->weights);
@@ -164,6 +194,15 @@ void context_free(struct context *c) {
 void context_clear(struct context *c) {
     c->n_past = 0;
     c->logits = NULL;
+}
+
+void context_rewind(struct context *c, int64_t n_past) {
+    c->n_past = n_past;
+    c->logits = NULL;
+}
+
+const int32_t *context_history(const struct context *c) {
+    return c->history;
 }
 
 int64_t context_n_past(const struct context *c) {
@@ -239,6 +278,10 @@ struct context_memory context_memory(const struct context *c) {
 
 int64_t context_now_ns(const struct context *c) {
     return c->faults == NULL ? clock_now_ns() : faults_now_ns(c->faults);
+}
+
+uint64_t context_kv_bytes(const struct context *lender, int64_t n_ctx) {
+    return kv_cache_bytes(&lender->kv, (n_ctx + KV_TILE - 1) / KV_TILE * KV_TILE);
 }
 
 /* ---- prefill ---- */

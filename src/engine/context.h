@@ -15,6 +15,7 @@ struct context {
     const struct kernels *kernels; /* of switches.isa, or the scalar ones */
     const volatile int *cancel;
     int64_t n_ctx, n_batch; /* n_batch is 1 with pool off */
+    int64_t buffers_n_ctx;  /* what the buffers of the fused pass have room for */
     int64_t n_past;
     int32_t *history;    /* [n_ctx]: the tokens so far */
     const float *logits; /* in SLOT_LOGITS, or NULL: nothing to sample from */
@@ -22,6 +23,7 @@ struct context {
     struct weight_cache weights; /* with switches.weight_cache */
     struct scratch scratch;
     struct fused *fused;   /* with switches.fused_matmul */
+    bool borrows;          /* fused is the lender's */
     struct faults *faults; /* NULL: none are planted */
     struct context_counters counters; /* cache figures live in weights until read */
 };

@@ -93,6 +93,11 @@ struct context_options {
     void (*progress)(void *user, uint64_t done_bytes, uint64_t total_bytes);
     void *progress_user;
     const char *faults; /* what to plant (engine/fault.h); NULL: nothing */
+    /* Buffers, threads, switches and n_batch are those of this context, which must outlive the new one
+     * and lend room for its n_ctx; one of them at a time runs. What is left is a KV cache and a row of
+     * logits: many sequences on one machine. Needs fused_matmul. NULL: everything of its own. */
+    struct context *lender;
+    int64_t lends_n_ctx; /* the longest n_ctx that borrowers will ask for; 0: its own */
 };
 struct context_options context_options_default(void); /* preset p1 */
 
@@ -151,6 +156,24 @@ bool context_decode_together(struct context *const *contexts, int64_t n,
                              const struct decode_options *options, int32_t *tokens,
                              int64_t *times_ns, int64_t *n_rounds, enum finish_reason *reason,
                              int64_t *start_ns, struct err *err);
+
+/* ---- one step at a time, for who schedules sequences that come and go ---- */
+
+/* The next token by the logits at hand; runs nothing. */
+bool context_sample(struct context *context, const struct sampling *sampling, int32_t *token,
+                    struct err *err);
+/* Runs tokens[i] on contexts[i], in passes of context_most_together: one lender and those that borrow from
+ * it, or contexts that context_decode_together would take. A sequence's logits do not depend on the company.
+ * On failure *n_moved sequences at the front have moved, the others have lost their logits but no token:
+ * running them again is allowed. */
+bool context_step(struct context *const *contexts, int64_t n, const int32_t *tokens, int64_t *n_moved,
+                  struct err *err);
+/* Forgets all but the first n_past tokens; there are no logits then. */
+void context_rewind(struct context *context, int64_t n_past);
+/* The tokens so far, [context_n_past]. */
+const int32_t *context_history(const struct context *context);
+/* Bytes of keys and values that a context of n_ctx positions with the lender's switches takes. */
+uint64_t context_kv_bytes(const struct context *lender, int64_t n_ctx);
 
 /* The same loop around an engine that does nothing: what the harness itself costs. */
 void engine_null_decode(int64_t n_tokens, int32_t *tokens, int64_t *times_ns, int64_t *start_ns);

@@ -69,7 +69,7 @@ static void lay_out(struct fused *f, struct arena *arena, const struct context *
     f->angles = take_floats(arena, n * 2 * c->model->rope.n_pairs);
     f->records = arena_take(arena, records_bytes(n, input));
     f->h_records = arena_take(arena, records_bytes(n, p->n_ff));
-    f->max_parts = (c->n_ctx + FUSED_PART - 1) / FUSED_PART;
+    f->max_parts = (c->buffers_n_ctx + FUSED_PART - 1) / FUSED_PART;
     int64_t n_parts = small * p->n_head_kv * f->max_parts;
     struct attention_part *parts = arena_take(arena, (size_t)n_parts * sizeof *parts);
     for (int64_t i = 0; i < n_parts; i++) {
@@ -79,7 +79,7 @@ static void lay_out(struct fused *f, struct arena *arena, const struct context *
     f->parts = parts;
     const int64_t queries = group * FUSED_QUERY_TILE;
     size_t scratch = attention_scratch_bytes(FUSED_QUERY_TILE, group, dim);
-    if (scratch < (size_t)c->n_ctx * sizeof(float)) scratch = (size_t)c->n_ctx * sizeof(float);
+    if (scratch < (size_t)c->buffers_n_ctx * sizeof(float)) scratch = (size_t)c->buffers_n_ctx * sizeof(float);
     for (int i = 0; i < c->switches.n_threads; i++) {
         struct fused_thread t = {
             .records = arena_take(arena, records_bytes(small, widest)),

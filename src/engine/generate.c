@@ -25,7 +25,7 @@ const char *finish_reason_name(enum finish_reason reason) {
     return "length";
 }
 
-static bool sample(struct context *c, const struct sampling *s, int32_t *token, struct err *err) {
+bool context_sample(struct context *c, const struct sampling *s, int32_t *token, struct err *err) {
     struct candidate *candidates = NULL;
     float *penalized = NULL;
     const int64_t n_vocab = c->model->n_vocab;
@@ -173,7 +173,7 @@ static bool generate(struct generation *g, struct err *err) {
             break;
         }
         int32_t token = 0;
-        if (!sample(c, s, &token, err)) return false;
+        if (!context_sample(c, s, &token, err)) return false;
         if (keep(g, token, c->logits)) break;
         if (c->faults != NULL && faults_skip(c->faults)) continue;
         struct err stop = {0};
@@ -268,10 +268,21 @@ static bool run_round(struct context *const *contexts, int64_t n, const struct s
         const int64_t some = n - at < width ? n - at : width;
         int32_t next[PACKED_MAX_WIDTH];
         for (int64_t i = 0; i < some; i++) {
-            if (!sample(contexts[at + i], sampling, &next[i], err)) return false;
+            if (!context_sample(contexts[at + i], sampling, &next[i], err)) return false;
             tokens[(at + i) * stride] = next[i];
         }
         if (!context_forward_together(contexts + at, some, next, err)) return false;
+    }
+    return true;
+}
+
+bool context_step(struct context *const *contexts, int64_t n, const int32_t *tokens, int64_t *n_moved,
+                  struct err *err) {
+    const int64_t width = context_most_together(contexts[0]);
+    for (*n_moved = 0; *n_moved < n;) {
+        const int64_t left = n - *n_moved, some = left < width ? left : width;
+        if (!context_forward_together(contexts + *n_moved, some, tokens + *n_moved, err)) return false;
+        *n_moved += some;
     }
     return true;
 }

@@ -32,6 +32,7 @@ int luaopen_woolly_machine(lua_State *L);
 int luaopen_woolly_numeric(lua_State *L);
 int luaopen_woolly_process(lua_State *L);
 int luaopen_woolly_roofline(lua_State *L);
+int luaopen_woolly_server(lua_State *L);
 int luaopen_woolly_store(lua_State *L);
 
 static const luaL_Reg modules[] = {
@@ -67,6 +68,9 @@ static const luaL_Reg modules[] = {
 #endif
 #if __has_include("host/lib_roofline.c")
     {"woolly.roofline", luaopen_woolly_roofline},
+#endif
+#if __has_include("host/lib_server.c")
+    {"woolly.server", luaopen_woolly_server},
 #endif
 #if __has_include("host/lib_store.c")
     {"woolly.store", luaopen_woolly_store},

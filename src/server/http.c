@@ -1,0 +1,429 @@
+/* http.c - libmicrohttpd's callbacks: heads are checked, bodies gathered, answers sent, streams
+ * fed. */
+#include "server/server_private.h"
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "server/answer.h"
+#include "server/http_scan.h"
+
+#include <microhttpd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
+
+enum {
+    HTTP_THREADS = 2,
+    MEMORY_PER_CONNECTION = 64 * 1024, /* heads and one block of an answer */
+    STREAM_BLOCK = 16 * 1024,
+    IDLE_S = 120,
+    WRITE_STALL_S = 30,
+    SPARE_CONNECTIONS = 16,
+};
+
+/* ---- answers ---- */
+
+static const char *header(const struct exchange *x, const char *name) {
+    return MHD_lookup_connection_value(x->connection, MHD_HEADER_KIND, name);
+}
+
+static void add_cors(const struct exchange *x, struct MHD_Response *response) {
+    const struct faults *f = &x->server->faults;
+    const char *origin = header(x, "Origin");
+    if (f->star_origin) MHD_add_response_header(response, "Access-Control-Allow-Origin", "*");
+    if (origin == NULL || f->no_cors || f->star_origin) return;
+    if (!f->reflect_origin && !security_origin(&x->server->security, origin)) return;
+    MHD_add_response_header(response, "Access-Control-Allow-Origin", origin);
+    MHD_add_response_header(response, "Vary", "Origin");
+    MHD_add_response_header(response, "Access-Control-Expose-Headers", "Retry-After, X-Request-Id");
+}
+
+static void count_answer(struct exchange *x, int status) {
+    stats_add(&x->server->stats.requests, 1);
+    if (status >= 500) stats_add(&x->server->stats.errors_server, 1);
+    if (status >= 400 && status < 500) stats_add(&x->server->stats.errors_client, 1);
+}
+
+static void free_block(void *block) {
+    mem_free(block);
+}
+
+static enum MHD_Result send_answer(struct exchange *x) {
+    char seconds[16];
+    const struct faults *f = &x->server->faults;
+    if (x->out.failed) {
+        text_free(&x->out);
+        x->status = 500;
+    }
+    struct MHD_Response *response =
+        x->out.data == NULL ? MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT)
+                            : MHD_create_response_from_buffer_with_free_callback(
+                                  x->out.size, x->out.data, free_block);
+    if (response == NULL) return MHD_NO;
+    x->out = (struct text){0};
+    MHD_add_response_header(response, "Content-Type", x->content_type);
+    MHD_add_response_header(response, "Cache-Control", "no-store");
+    MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
+    if (x->retry_after_s > 0 && !f->no_retry_after) {
+        snprintf(seconds, sizeof seconds, "%d", x->retry_after_s);
+        MHD_add_response_header(response, "Retry-After", seconds);
+    }
+    if (x->status == 401) MHD_add_response_header(response, "WWW-Authenticate", "Bearer");
+    add_cors(x, response);
+    x->is_answered = true;
+    count_answer(x, x->status);
+    if (f->answer_ms > 0) clock_sleep_ns(f->answer_ms * 1000000, NULL);
+    front_state(x->server->front, x->fd, FRONT_ANSWER);
+    const int status = f->error_200 && x->status >= 400 ? 200 : x->status;
+    enum MHD_Result queued = MHD_queue_response(x->connection, (unsigned)status, response);
+    MHD_destroy_response(response);
+    return queued;
+}
+
+void exchange_error(struct exchange *x, int status, const char *code, const char *message,
+                    const char *param) {
+    text_clear(&x->out);
+    answer_error(&x->out, &x->server->faults, status, code, message, param);
+    x->status = status;
+    if (status == 429 || status == 503)
+        x->retry_after_s = x->retry_after_s > 0 ? x->retry_after_s : 1;
+    if (x->server->faults.html_errors) x->content_type = "text/html";
+}
+
+/* ---- streams ---- */
+
+static ssize_t read_stream(void *user, uint64_t position, char *buffer, size_t most) {
+    (void)position;
+    struct exchange *x = user;
+    struct reply *r = x->reply;
+    ssize_t result = 0;
+    reply_lock(r);
+    const size_t left = r->out.size - r->taken;
+    if (left > 0 && !(r->cut && atomic_load(&r->cancelled) && x->server->faults.any == false)) {
+        const size_t n = left < most ? left : most;
+        memcpy(buffer, r->out.data + r->taken, n);
+        r->taken += n;
+        if (r->taken == r->out.size) {
+            text_clear(&r->out);
+            r->taken = 0;
+        }
+        result = (ssize_t)n;
+    } else if (r->done || r->out.failed) {
+        result = r->cut || r->out.failed ? MHD_CONTENT_READER_END_WITH_ERROR
+                                         : MHD_CONTENT_READER_END_OF_STREAM;
+    } else {
+        reply_suspend(r, x->connection);
+    }
+    pthread_mutex_unlock(&r->lock);
+    return result;
+}
+
+static enum MHD_Result send_stream(struct exchange *x) {
+    const char *type =
+        x->server->faults.wrong_content_type ? "text/plain" : "text/event-stream; charset=utf-8";
+    struct MHD_Response *response =
+        MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_BLOCK, read_stream, x, NULL);
+    if (response == NULL) return MHD_NO;
+    MHD_add_response_header(response, "Content-Type", type);
+    MHD_add_response_header(response, "Cache-Control", "no-cache");
+    MHD_add_response_header(response, "X-Accel-Buffering", "no");
+    add_cors(x, response);
+    x->is_answered = true;
+    count_answer(x, 200);
+    MHD_set_connection_option(x->connection, MHD_CONNECTION_OPTION_TIMEOUT,
+                              (unsigned)WRITE_STALL_S);
+    enum MHD_Result queued = MHD_queue_response(x->connection, 200, response);
+    MHD_destroy_response(response);
+    return queued;
+}
+
+/* An answer that another thread makes: waits, or sends it. */
+static enum MHD_Result send_reply(struct exchange *x) {
+    struct reply *r = x->reply;
+    reply_lock(r);
+    const bool streams = r->streams, done = r->done, gone = r->cut;
+    if (!streams && !done) {
+        r->suspended = x->connection;
+        MHD_suspend_connection(x->connection);
+    } else if (!streams) {
+        text_free(&x->out);
+        x->out = r->out;
+        r->out = (struct text){0};
+        x->status = r->status;
+        x->retry_after_s = r->retry_after_s;
+        if (x->status >= 400 && x->server->faults.html_errors) x->content_type = "text/html";
+    }
+    pthread_mutex_unlock(&r->lock);
+    if (streams) return send_stream(x);
+    if (!done) return MHD_YES;
+    return gone ? MHD_NO : send_answer(x);
+}
+
+/* ---- heads ---- */
+
+static uint64_t hash_text(uint64_t hash, const char *text) {
+    for (; text != NULL && *text != '\0'; text++)
+        hash = (hash ^ (unsigned char)*text) * 0x100000001b3u;
+    return hash;
+}
+
+/* Whose turn a request takes: a named client, else the address it comes from. */
+static uint64_t client_of(const struct exchange *x) {
+    const char *named = header(x, "X-Client-Id");
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(x->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    uint64_t hash = hash_text(0xcbf29ce484222325u, named);
+    if (named != NULL || info == NULL || info->client_addr == NULL) return hash;
+    const struct sockaddr *a = info->client_addr;
+    for (size_t i = 0; i < sizeof a->sa_data && i >= 2; i++) {
+        hash = (hash ^ (unsigned char)a->sa_data[i]) * 0x100000001b3u;
+    }
+    return hash;
+}
+
+static int hex_of(char c) {
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                  : -1;
+}
+
+/* The path percent-decoded into target; false: bad escapes, control characters, or too long. */
+static bool decode_path(struct exchange *x, const char *url) {
+    size_t n = 0;
+    for (; *url != '\0'; url++) {
+        int c = (unsigned char)*url;
+        if (c == '%') {
+            int high = hex_of(url[1]), low = high < 0 ? -1 : hex_of(url[2]);
+            if (low < 0) return false;
+            c = high * 16 + low;
+            url += 2;
+            if (c == '/' || c == '\\') return false; /* a name does not hold them */
+        }
+        if (c < 0x20 || c == 0x7f || n + 1 >= sizeof x->target) return false;
+        x->target[n++] = (char)c;
+    }
+    x->target[n] = '\0';
+    x->path = x->target;
+    return true;
+}
+
+static bool is_open_path(const char *path) { /* without the key */
+    if (strncmp(path, "/api/v1", 7) == 0) path += 7;
+    return strcmp(path, "/health") == 0 || strncmp(path, "/health/", 8) == 0;
+}
+
+/* A second value of a header that may be there once; the door saw the first request only. */
+static enum MHD_Result count_once(void *user, enum MHD_ValueKind kind, const char *key,
+                                  const char *value) {
+    int *counts = user;
+    (void)kind;
+    counts[0] += strcasecmp(key, "Host") == 0;
+    counts[1] += strcasecmp(key, "Content-Length") == 0;
+    counts[2] += strcasecmp(key, "Transfer-Encoding") == 0;
+    if (counts[2] > 0 && strcasecmp(key, "Transfer-Encoding") == 0 &&
+        strcasecmp(value, "chunked") != 0)
+        counts[3]++;
+    return MHD_YES;
+}
+
+/* Everything that can be said without the body; false: exchange_error was called. */
+static bool check_head(struct exchange *x, const char *url) {
+    const struct security *security = &x->server->security;
+    const struct faults *f = &x->server->faults;
+    const char *origin = header(x, "Origin"), *length = header(x, "Content-Length");
+    int counts[4] = {0};
+    MHD_get_connection_values(x->connection, MHD_HEADER_KIND, count_once, counts);
+    if (counts[0] != 1 || counts[1] > 1 || counts[2] > 1 || counts[1] + counts[2] > 1) {
+        exchange_error(x, 400, "bad_header",
+                       "Host, Content-Length or Transfer-Encoding is there twice or together",
+                       NULL);
+    } else if (counts[3] > 0) {
+        exchange_error(x, 501, "transfer_encoding", "Transfer-Encoding is not exactly chunked",
+                       NULL);
+    } else if (!security_host(security, header(x, "Host"))) {
+        exchange_error(x, 421, "host", "the Host header does not name this server", NULL);
+    } else if (origin != NULL && !f->reflect_origin && !security_origin(security, origin)) {
+        exchange_error(x, 403, "origin", "this Origin is not allowed", NULL);
+    } else if (length != NULL &&
+               (strlen(length) > 8 || strtoul(length, NULL, 10) > HTTP_MAX_BODY)) {
+        exchange_error(x, 413, "body_too_large", "the body is over 8388608 bytes, the most allowed",
+                       NULL);
+    } else if (!decode_path(x, url)) {
+        exchange_error(x, 404, "not_found", "there is no such path", NULL);
+    } else if (!f->no_key && strcmp(x->method, "OPTIONS") != 0 && !is_open_path(x->path) &&
+               !security_key(security, header(x, "Authorization"), header(x, "X-API-Key"))) {
+        exchange_error(x, 401, "api_key", "the API key is missing or wrong", NULL);
+    } else if (strcmp(x->method, "POST") == 0 && !f->any_content_type &&
+               !security_is_json(header(x, "Content-Type")) &&
+               (header(x, "Content-Type") != NULL || counts[2] > 0 ||
+                (length != NULL && strcmp(length, "0") != 0))) {
+        exchange_error(x, 403, "content_type", "Content-Type: application/json is required", NULL);
+    } else {
+        return true;
+    }
+    return false;
+}
+
+static enum MHD_Result answer_preflight(struct exchange *x) {
+    const struct faults *f = &x->server->faults;
+    struct MHD_Response *response =
+        MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
+    if (response == NULL) return MHD_NO;
+    add_cors(x, response);
+    if (header(x, "Origin") != NULL && !f->no_cors) {
+        MHD_add_response_header(response, "Access-Control-Allow-Methods",
+                                "GET, POST, DELETE, OPTIONS");
+        MHD_add_response_header(
+            response, "Access-Control-Allow-Headers",
+            "Content-Type, Authorization, X-API-Key, X-Ole-Client, X-Client-Id, X-Request-Id, "
+            "Accept, Cache-Control, User-Agent, x-stainless-arch, x-stainless-lang, "
+            "x-stainless-os, "
+            "x-stainless-package-version, x-stainless-retry-count, x-stainless-runtime, "
+            "x-stainless-runtime-version, x-stainless-timeout, x-stainless-helper-method, "
+            "Mcp-Session-Id");
+        MHD_add_response_header(response, "Access-Control-Max-Age", "600");
+        if (header(x, "Access-Control-Request-Private-Network") != NULL) {
+            MHD_add_response_header(response, "Access-Control-Allow-Private-Network", "true");
+        }
+    }
+    MHD_add_response_header(response, "Allow", "GET, POST, DELETE, OPTIONS");
+    x->is_answered = true;
+    count_answer(x, 204);
+    enum MHD_Result queued = MHD_queue_response(x->connection, 204, response);
+    MHD_destroy_response(response);
+    return queued;
+}
+
+/* ---- callbacks ---- */
+
+static int fd_of(struct MHD_Connection *connection) {
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    return info == NULL ? -1 : info->connect_fd;
+}
+
+static enum MHD_Result begin(struct server *server, struct MHD_Connection *connection,
+                             const char *url, const char *method, void **state) {
+    struct exchange *x = mem_new(sizeof *x);
+    if (x == NULL) return MHD_NO;
+    *state = x;
+    x->server = server;
+    x->connection = connection;
+    x->fd = fd_of(connection);
+    x->method = method;
+    x->status = 200;
+    x->content_type = "application/json";
+    front_state(server->front, x->fd, FRONT_BODY);
+    if (!check_head(x, url)) return send_answer(x);
+    x->client = client_of(x);
+    if (strcmp(method, "OPTIONS") == 0 && !server->faults.no_preflight) return answer_preflight(x);
+    return MHD_YES;
+}
+
+static void take_body(struct exchange *x, const char *data, size_t size) {
+    front_count_body(x->server->front, x->fd, size);
+    if (x->is_answered) return;
+    if (x->body.size + size > HTTP_MAX_BODY) x->is_too_large = true;
+    if (!x->is_too_large) text_put(&x->body, data, size);
+}
+
+/* libmicrohttpd takes no answer in the middle of a body, so this one goes round it. */
+static enum MHD_Result refuse_large(struct exchange *x) {
+    static const char answer[] =
+        "HTTP/1.1 413 Content Too Large\r\nContent-Type: application/json\r\nConnection: close\r\n"
+        "Content-Length: 190\r\n\r\n";
+    struct text out = {0};
+    answer_error(&x->out, &x->server->faults, 413, "body_too_large",
+                 "the body is over 8388608 bytes, the most allowed", NULL);
+    text_put(&out, answer, strstr(answer, "Content-Length") - answer);
+    text_printf(&out, "Content-Length: %zu\r\n\r\n", x->out.size);
+    text_put(&out, x->out.data, x->out.size);
+    if (!out.failed) {
+        ssize_t ignored = send(x->fd, out.data, out.size, MSG_DONTWAIT | MSG_NOSIGNAL);
+        (void)ignored;
+    }
+    text_free(&out);
+    count_answer(x, 413);
+    return MHD_NO;
+}
+
+static enum MHD_Result on_request(void *user, struct MHD_Connection *connection, const char *url,
+                                  const char *method, const char *version, const char *data,
+                                  size_t *size, void **state) {
+    struct exchange *x = *state;
+    (void)version;
+    if (x == NULL) return begin(user, connection, url, method, state);
+    if (*size > 0) {
+        take_body(x, data, *size);
+        *size = 0;
+        return x->is_too_large ? refuse_large(x) : MHD_YES;
+    }
+    if (x->is_answered) return MHD_YES;
+    if (x->reply == NULL) {
+        front_state(x->server->front, x->fd, FRONT_ANSWER);
+        route(x);
+    }
+    return x->reply != NULL ? send_reply(x) : send_answer(x);
+}
+
+/* The end of an exchange, however it came. */
+static void on_completed(void *user, struct MHD_Connection *connection, void **state,
+                         enum MHD_RequestTerminationCode how) {
+    struct server *server = user;
+    struct exchange *x = *state;
+    (void)connection;
+    if (x == NULL) return;
+    *state = NULL;
+    front_state(server->front, x->fd, FRONT_IDLE);
+    if (x->reply != NULL && how != MHD_REQUEST_TERMINATED_COMPLETED_OK &&
+        !server->faults.ignore_disconnect) {
+        atomic_store(&x->reply->cancelled, true);
+        registry_poke(server->registry);
+    }
+    MHD_set_connection_option(connection, MHD_CONNECTION_OPTION_TIMEOUT, (unsigned)IDLE_S);
+    reply_unref(x->reply);
+    json_free(x->json);
+    text_free(&x->body);
+    text_free(&x->out);
+    mem_free(x);
+}
+
+static void on_connection(void *user, struct MHD_Connection *connection, void **state,
+                          enum MHD_ConnectionNotificationCode what) {
+    struct server *server = user;
+    (void)state;
+    if (what == MHD_CONNECTION_NOTIFY_STARTED) {
+        front_opened(server->front, fd_of(connection));
+    } else {
+        front_closed(server->front, fd_of(connection));
+    }
+}
+
+/* Escapes stay as they are until decode_path looks at them. */
+static size_t keep_escapes(void *user, struct MHD_Connection *connection, char *text) {
+    (void)user;
+    (void)connection;
+    return strlen(text);
+}
+
+bool http_start(struct server *server, int max_connections, struct err *err) {
+    const unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME |
+                           MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ITC;
+    server->daemon = MHD_start_daemon(
+        flags, 0, NULL, NULL, on_request, server, MHD_OPTION_NOTIFY_COMPLETED, on_completed, server,
+        MHD_OPTION_NOTIFY_CONNECTION, on_connection, server, MHD_OPTION_UNESCAPE_CALLBACK,
+        keep_escapes, NULL, MHD_OPTION_THREAD_POOL_SIZE, (unsigned)HTTP_THREADS,
+        MHD_OPTION_CONNECTION_LIMIT, (unsigned)(max_connections + SPARE_CONNECTIONS),
+        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        (size_t)MEMORY_PER_CONNECTION, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
+    return server->daemon != NULL ||
+           err_set(err, ERR_ENVIRONMENT, "server: libmicrohttpd cannot start");
+}
+
+void http_stop(struct server *server) {
+    if (server->daemon != NULL) MHD_stop_daemon(server->daemon);
+    server->daemon = NULL;
+}
