@@ -1,7 +1,8 @@
 --- Gates: checks their form and judges samples by them. Pure.
-local metrics = require "woolly.metrics"
-local stats   = require "woolly.stats"
-local suggest = require "woolly.suggest"
+local interval = require "woolly.stats.interval"
+local metrics  = require "woolly.metrics"
+local stats    = require "woolly.stats"
+local suggest  = require "woolly.suggest"
 
 local gate = {}
 
@@ -145,34 +146,29 @@ local function bad_sample(metric, samples)
   end
 end
 
---- Value and interval of a statistic. Intervals: percentile bootstrap; exact metrics and the
---- extremes of what was measured have none.
+--- Value and interval of a statistic, see interval.lua; exact metrics and the extremes of what was
+--- measured have none.
 ---@param samples number[]
 ---@param stat string
 ---@param exact boolean?
+---@param look? integer   1: the samples were judged so often, this time included
 ---@return number value, number low, number high
-function gate.estimate(samples, stat, exact)
-  local value, low, high
+function gate.estimate(samples, stat, exact, look)
+  local value
   local percentile = percentile_of(stat)
   if stat == "median" then
     value = stats.median(samples)
-    if not exact then low, high = stats.bootstrap_median(samples) end
   elseif percentile then
     value = stats.percentile(samples, percentile)
-    if not exact then low, high = stats.bootstrap_percentile(samples, percentile) end
   elseif stat == "mean" then
     value = stats.mean(samples)
-    if not exact then
-      local spread = 0.0
-      for _, sample in ipairs(samples) do spread = spread + (sample - value) ^ 2 end
-      local error_of_mean = #samples > 1 and math.sqrt(spread / (#samples - 1) / #samples) or 0
-      low, high = value - 2.8 * error_of_mean, value + 2.8 * error_of_mean -- t(0.975) at n = 5
-    end
   else
     local least, most = stats.range(samples)
     value = stat == "min" and least or most
+    return value, value, value
   end
-  return value, low or value, high or value
+  if exact then return value, value, value end
+  return value, interval.of(samples, percentile or stat, look)
 end
 
 -- pass when the bound on the bad side clears the limit, fail when the other one misses it too
@@ -205,7 +201,8 @@ local function judge_bound(metric, bound, limit, stat, measured, roof)
   local needed = gate.MIN_SAMPLES
   local percentile = percentile_of(stat)
   if percentile then needed = math.max(needed, stats.samples_needed(percentile)) end
-  verdict.value, verdict.low, verdict.high = gate.estimate(samples, stat, exact)
+  verdict.value, verdict.low, verdict.high = gate.estimate(samples, stat, exact,
+                                                              measured.looks)
   if not exact and #samples < needed then
     return settle("inconclusive", string.format("%d samples, %s needs %d", #samples, stat, needed))
   end
@@ -221,7 +218,7 @@ end
 
 --- Judges all limits.
 ---@param g table                                             a gate without problems
----@param measured table<string, {samples: number[], reason?: string}>  by metric
+---@param measured table<string, {samples: number[], reason?: string, looks?: integer}>  by metric
 ---@param options? {roofs?: table<string, number>, n_ctx?: integer}
 ---@return {verdict: string, limits: woolly.Verdict[]}
 function gate.judge(g, measured, options)

@@ -121,6 +121,15 @@ function Recorder:commit()
   self.pending = {}
 end
 
+--- The run was extended to settle a limit: these metrics are judged for the n-th time.
+---@param names string[]
+---@param looks integer
+function Recorder:looked(names, looks)
+  for _, name in ipairs(names) do
+    if self.measured[name] then self.measured[name].looks = looks end
+  end
+end
+
 --- Forgets what the measure call recorded: it is repeated.
 function Recorder:discard()
   self.pending = {}

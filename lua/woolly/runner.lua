@@ -16,7 +16,7 @@ local text     = require "woolly.report.text"
 
 local runner = {}
 
-local MOST_RUNS_FACTOR <const> = 3 -- repetitions added while a limit is undecided
+local MOST_LOOKS <const> = 3 -- an undecided limit gets as many repetitions again, and again
 local MOST_REPEATS <const> = 2 -- of one disturbed repetition
 
 -- ---- measuring ----
@@ -103,10 +103,20 @@ local function repeat_measure(plan, run, test, m, state)
   end
   local _ <close> = at_end(function() line:clear() end)
   for index = 1, warmup + runs do step(index, warmup + runs) end
-  local most = plan.given.runs and runs or runs * MOST_RUNS_FACTOR
-  while until_ns and clock.now_ns() < until_ns or runs < most and undecided(plan, test, m) do
+  while until_ns and clock.now_ns() < until_ns do
     runs = runs + 1
-    step(warmup + runs, warmup + (until_ns and runs or most))
+    step(warmup + runs, warmup + runs)
+  end
+  if until_ns or plan.given.runs then return end
+  -- Planned looks at one, two and three times the runs: a verdict is never the best of many.
+  local each, looks = runs, 1
+  while looks < MOST_LOOKS and undecided(plan, test, m) do
+    for _ = 1, each do
+      runs = runs + 1
+      step(warmup + runs, warmup + each * MOST_LOOKS)
+    end
+    looks = looks + 1
+    m:looked(test.scenario.metrics or {}, looks)
   end
 end
 

@@ -32,9 +32,15 @@ tap.test("a metric carries its samples, median and interval", function()
   local entry = document({ tokens_per_second = FIVE }).metrics[1]
   tap.equal(entry.n, 5)
   tap.equal(entry.median, 42)
-  tap.equal(entry.confidence, 0.95)
+  tap.equal(entry.confidence, 0.9375, "the range of five holds the median in 15 of 16 cases")
   tap.truthy(entry.low <= 42 and entry.high >= 42 and entry.low >= 41 and entry.high <= 43)
   tap.equal(entry.samples[3], 43)
+end)
+
+tap.test("from six samples on the interval has 95 %", function()
+  local six = { 41, 42, 43, 42, 41, 44 }
+  tap.equal(document({ tokens_per_second = six }).metrics[1].confidence, 0.95)
+  tap.equal(document({ tokens_per_second = { 41 } }).metrics[1].confidence, 0.0)
 end)
 
 tap.test("a metric without samples has n 0 and a reason, no value", function()

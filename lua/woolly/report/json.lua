@@ -1,6 +1,7 @@
 --- Builds the woolly-report/1 document from what a run knows. Pure.
-local gate    = require "woolly.gate"
-local metrics = require "woolly.metrics"
+local gate     = require "woolly.gate"
+local interval = require "woolly.stats.interval"
+local metrics  = require "woolly.metrics"
 
 local report = {}
 
@@ -41,7 +42,8 @@ local function metric_entry(name, measured)
   local share = report.roof_share(name, measured)
   if share and share > report.OVER_ROOF then return refuse(entry, share) end
   entry.median, entry.low, entry.high = gate.estimate(measured.samples, "median", metric.exact)
-  if not metric.exact then entry.confidence = 0.95 end
+  if not metric.exact then entry.confidence = interval.confidence_of_median(entry.n) end
+  entry.looks = measured.looks
   entry.roof_share = share
   return entry
 end
@@ -90,7 +92,8 @@ end
 function report.measured(document)
   local measured = {}
   for _, entry in ipairs(document.metrics) do
-    measured[entry.name] = { samples = entry.samples or {}, reason = entry.reason }
+    measured[entry.name] = { samples = entry.samples or {}, reason = entry.reason,
+                             looks = math.tointeger(entry.looks) }
   end
   return measured
 end

@@ -10,10 +10,12 @@ local LEAST_FOR_MEDIAN <const> = 5
 
 --- The smallest n at which one value beyond the limit still proves the percentile: 64 for p90, 130
 --- for p95, 662 for p99.
----@param percentile number   50 and below: 5, as for the median
+--- A low percentile needs as many as the high one opposite.
+---@param percentile number   50: 5, as for the median
 ---@return integer
 function early_stopping.samples_needed(percentile)
-  if percentile <= 50 then return LEAST_FOR_MEDIAN end
+  percentile = math.max(percentile, 100 - percentile)
+  if percentile == 50 then return LEAST_FOR_MEDIAN end
   if percentile >= 100 then return 1 end
   local share, low, high = 1 - percentile / 100, 1, 2
   local function proves(n)
