@@ -41,24 +41,46 @@ local function describe_memory(memory, why_not)
                        (memory.rss_bytes - memory.pss_bytes) / 1e6, memory.huge_page_bytes / 1e6)
 end
 
+local OWN_METRICS <const> = { "hot_path_allocations", "hot_path_allocated_bytes",
+                              "memory_allocation_rate", "live_heap_mb", "memory_usage_mb",
+                              "leak_bytes_per_token" }
+
+--- One repetition with --pid.
+local function look_at(m, state, p)
+  local found, reason = counters.heap_probe { pid = p.pid, seconds = p.seconds }
+  if found then
+    m:record("heap_requests_per_second", found.requests / found.seconds)
+  else
+    m:missing("heap_requests_per_second", reason)
+  end
+  state.memory, state.no_memory = counters.memory(p.pid)
+end
+
 return woolly.scenario {
   about = "Heap requests on the hot path, allocation rate, live and peak memory, leaks",
   gate = "phase1",
+  help = "--pid N looks at a running process instead, another engine's server say: heap requests a "
+    .. "second by probes on\nits libc (as root), its memory by kind.",
   needs = "native",
-  metrics = { "hot_path_allocations", "hot_path_allocated_bytes", "memory_allocation_rate",
-              "live_heap_mb", "memory_usage_mb", "leak_bytes_per_token" },
+  metrics = OWN_METRICS,
   params = {
     n_prompt = { default = 8, help = "tokens of the prompt" },
     n_tokens = { default = 16, help = "tokens to decode" },
+    pid = { default = 0, help = "process to look at instead" },
+    seconds = { default = 1.0, help = "with --pid: length of a repetition" },
   },
   setup = function(p)
     local state = { phases = {} }
+    if p.pid > 0 then return state end
     state.model = in_phase(state, "load the model", function() return (woolly.model(p)) end)
     state.ids = common.prompt(state.model, p.n_prompt)
     return state
   end,
-  check = function(t, state, p) common.check_logits(t, state.model, p) end,
+  check = function(t, state, p)
+    if state.model then common.check_logits(t, state.model, p) end
+  end,
   measure = function(m, state, p)
+    if p.pid > 0 then return look_at(m, state, p) end
     local before = common.live_bytes()
     -- A whole life: everything that a context and its tokens asked for is given back.
     local context = in_phase(state, "open a context", function()
@@ -80,7 +102,12 @@ return woolly.scenario {
     in_phase(state, "close", function() context:close() end)
     m:record("leak_bytes_per_token", (common.live_bytes() - before) / p.n_tokens)
   end,
-  finish = function(m, _, p) common.record_peak(m, p) end,
+  finish = function(m, state, p)
+    if state.model then return common.record_peak(m, p) end
+    for _, name in ipairs(OWN_METRICS) do
+      m:missing(name, "of another process only the requests are counted (--pid)")
+    end
+  end,
   notes = function(state)
     local lines = describe_phases(state)
     lines[#lines + 1] = describe_memory(state.memory, state.no_memory)

@@ -69,6 +69,8 @@ define("ready_ms", "ms", "lower", "run",
 define("memory_usage_mb", "MB", "lower", "run",
   "peak resident memory (VmHWM) of a fresh process that loads the model, runs a prompt and decodes",
   EXACT)
+define("heap_requests_per_second", "", "lower", "run",
+  "calls of malloc and its like a second, of another process (--pid), by probes on its libc")
 define("live_heap_mb", "MB", "lower", "run", "heap bytes alive behind the allocator seam", EXACT)
 define("hot_path_allocations", "", "lower", "run",
   "heap allocations per decoded token, counted in the allocator seam", EXACT)

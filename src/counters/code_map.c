@@ -227,14 +227,19 @@ static void read_symbols(struct object *object) {
 }
 
 /* Through the process's own root: in a container the same path is another file. */
+static void path_of(pid_t pid, const struct object *object, char *path, size_t size) {
+    char root[32] = "";
+    if (pid != getpid()) snprintf(root, sizeof root, "/proc/%d/root", (int)pid);
+    snprintf(path, size, "%s%s", root, object->path);
+}
+
 static void read_object(pid_t pid, struct object *object) {
-    char root[32] = "", path[sizeof object->path + sizeof root];
+    char path[sizeof object->path + 32];
     struct stat info;
     if (object->is_read) return;
     object->is_read = true;
     if (object->path[0] != '/') return;
-    if (pid != getpid()) snprintf(root, sizeof root, "/proc/%d/root", (int)pid);
-    snprintf(path, sizeof path, "%s%s", root, object->path);
+    path_of(pid, object, path, sizeof path);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd >= 0 && fstat(fd, &info) == 0 && S_ISREG(info.st_mode) &&
         info.st_size >= (off_t)sizeof(Elf64_Ehdr)) {
@@ -296,14 +301,18 @@ static const struct mapping *mapping_at(const struct code_map *map, uint64_t add
     return found != NULL && address < found->end ? found : NULL;
 }
 
+static const char *file_name(const struct object *object) {
+    const char *slash = strrchr(object->path, '/');
+    return slash != NULL ? slash + 1 : object->path;
+}
+
 bool code_map_find(struct code_map *map, uint64_t address, struct code_function *out) {
     const struct mapping *mapping = mapping_at(map, address);
     if (mapping == NULL) return false;
     struct object *object = &map->objects[mapping->object];
     read_object(map->pid, object);
-    const char *slash = strrchr(object->path, '/');
     *out = (struct code_function){.begin = address, .end = mapping->end};
-    snprintf(out->object, sizeof out->object, "%.63s", slash != NULL ? slash + 1 : object->path);
+    snprintf(out->object, sizeof out->object, "%.63s", file_name(object));
     uint64_t offset = address - mapping->begin + mapping->offset, difference = 0, end = 0;
     if (!file_to_symbol(object, offset, &difference)) return true;
     const struct symbol *symbol = symbol_at(object, offset + difference, &end);
@@ -314,4 +323,37 @@ bool code_map_find(struct code_map *map, uint64_t address, struct code_function 
     if (end != UINT64_MAX && end + to_address < mapping->end) out->end = end + to_address;
     snprintf(out->name, sizeof out->name, "%.95s", symbol->name);
     return true;
+}
+
+/* From an address as symbols give it to a place in the file. */
+static bool symbol_to_file(const struct object *object, uint64_t value, uint64_t *offset) {
+    Elf64_Ehdr head;
+    memcpy(&head, object->bytes, sizeof head);
+    const char *segments = part(object, head.e_phoff, head.e_phnum, sizeof(Elf64_Phdr));
+    if (segments == NULL || head.e_phentsize != sizeof(Elf64_Phdr)) return false;
+    for (unsigned i = 0; i < head.e_phnum; i++) {
+        Elf64_Phdr segment;
+        memcpy(&segment, segments + i * sizeof segment, sizeof segment);
+        if (segment.p_type != PT_LOAD || value < segment.p_vaddr || value - segment.p_vaddr >= segment.p_filesz) {
+            continue;
+        }
+        *offset = value - segment.p_vaddr + segment.p_offset;
+        return true;
+    }
+    return false;
+}
+
+bool code_map_locate(struct code_map *map, const char *name, const char *function, struct code_place *out) {
+    for (int i = 0; i < map->n_objects; i++) {
+        struct object *object = &map->objects[i];
+        if (strncmp(file_name(object), name, strlen(name)) != 0) continue;
+        read_object(map->pid, object);
+        for (size_t k = 0; k < object->n_symbols; k++) {
+            if (strcmp(object->symbols[k].name, function) != 0) continue;
+            path_of(map->pid, object, out->path, sizeof out->path);
+            snprintf(out->object, sizeof out->object, "%.63s", file_name(object));
+            return symbol_to_file(object, object->symbols[k].begin, &out->offset);
+        }
+    }
+    return false;
 }

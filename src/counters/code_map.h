@@ -25,6 +25,14 @@ void code_map_close(struct code_map *map); /* NULL is fine */
 /* The function at an address; without a symbol the rest of its mapping. False: nothing executable. */
 bool code_map_find(struct code_map *map, uint64_t address, struct code_function *out);
 
+struct code_place {
+    char path[544];  /* of the file, through the process's own root */
+    char object[64]; /* "libc.so.6" */
+    uint64_t offset; /* of the function's first byte in the file */
+};
+/* Where a function lies in the file: of the first one mapped whose name begins so. False: it has none. */
+bool code_map_locate(struct code_map *map, const char *object, const char *function, struct code_place *out);
+
 /* Copies code of the process; returns the bytes that could be read. */
 size_t code_map_read(const struct code_map *map, uint64_t address, uint8_t *out, size_t size);
 

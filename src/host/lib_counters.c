@@ -68,6 +68,7 @@ int luaopen_woolly_counters(lua_State *L) {
         {"allocation_cost", counters_l_allocation_cost},
         {"memory", counters_l_memory},
         {"noise", counters_l_noise},
+        {"heap_probe", counters_l_heap_probe},
         {NULL, NULL},
     };
     counters_open_group(L);

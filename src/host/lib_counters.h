@@ -18,5 +18,6 @@ int counters_l_allocations(lua_State *L);
 int counters_l_allocation_cost(lua_State *L);
 int counters_l_memory(lua_State *L);
 int counters_l_noise(lua_State *L);
+int counters_l_heap_probe(lua_State *L);
 
 #endif

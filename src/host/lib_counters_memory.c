@@ -1,6 +1,7 @@
 /* lib_counters_memory.c - woolly.counters: heap requests, what they cost to count, memory by kind. */
 #include "base/alloc.h"
 #include "base/alloc_count.h"
+#include "counters/heap_probe.h"
 #include "counters/memory_map.h"
 #include "host/lib_counters.h"
 
@@ -68,5 +69,43 @@ int counters_l_memory(lua_State *L) {
     set(L, "shared_bytes", map.shared_bytes);
     set(L, "huge_page_bytes", map.huge_page_bytes);
     set(L, "swap_bytes", map.swap_bytes);
+    return 1;
+}
+
+struct probe_options {
+    int64_t pid;
+    double seconds;
+};
+
+/* counters.heap_probe(options) -> table | nil, message, code */
+int counters_l_heap_probe(lua_State *L) {
+    static const struct opt_spec spec[] = {
+        OPT_INT64(probe_options, pid, 1, INT32_MAX),
+        OPT_DOUBLE(probe_options, seconds, 0.001, 1e6),
+        OPT_END,
+    };
+    struct probe_options options = {.seconds = 2};
+    host_read_options(L, 1, spec, &options);
+    luaL_argcheck(L, options.pid > 0, 1, "option 'pid' is required");
+    struct heap_probe_counts counts;
+    struct err err;
+    if (!heap_probe_run(&perf_system_linux, (pid_t)options.pid, (int64_t)(options.seconds * 1e9), host_cancel(L),
+                        &counts, &err)) {
+        return host_push_fail(L, &err);
+    }
+    lua_createtable(L, 0, 5);
+    lua_createtable(L, 0, HEAP_PROBE_FUNCTIONS);
+    uint64_t sum = 0;
+    for (int i = 0; i < HEAP_PROBE_FUNCTIONS; i++) {
+        set(L, heap_probe_function(i), (int64_t)counts.requests[i]);
+        sum += counts.requests[i];
+    }
+    lua_setfield(L, -2, "functions");
+    set(L, "requests", (int64_t)sum);
+    set(L, "n_threads", counts.n_threads);
+    lua_pushnumber(L, (double)counts.ns / 1e9);
+    lua_setfield(L, -2, "seconds");
+    lua_pushstring(L, counts.object);
+    lua_setfield(L, -2, "object");
     return 1;
 }

@@ -54,6 +54,35 @@ tap.test("threads and child processes are counted apart", function()
   tap.truthy(next(children, next(children)), "a process of its own")
 end)
 
+tap.test("a running process is probed, or the reason is told", function()
+  cli.shell("cc -O1 -o runs -x c - <<'END'\n" .. [[
+#include <stdlib.h>
+#include <time.h>
+int main(void) {
+    for (int i = 0; i < 2000; i++) {
+        struct timespec step = {.tv_nsec = 1000000};
+        void *block = malloc(10);
+        __asm__ volatile("" : "+r"(block) : : "memory");
+        free(block);
+        nanosleep(&step, NULL);
+    }
+    return 0;
+}
+]] .. "END")
+  local result = cli.shell(cli.quote(cli.path("runs")) .. " & pid=$!; " .. cli.quote(cli.program)
+    .. " memory_allocation.lua --pid $pid --seconds 0.3 --runs 2 --warmup 0 --quiet --store none"
+    .. " --json - --model " .. cli.quote(cli.model) .. "; status=$?; kill $pid; exit $status")
+  tap.equal(result.status, 2, result.err)
+  for _, metric in ipairs(json.decode(result.out).metrics) do
+    if metric.name == "heap_requests_per_second" then
+      tap.truthy(metric.n == 0 and #metric.reason > 20
+                 or metric.median > 100 and metric.median < 1100, metric.reason or metric.median)
+    elseif metric.name ~= "joules_per_token" then
+      tap.equal(metric.n, 0, metric.name)
+    end
+  end
+end)
+
 tap.test("the program's exit status is ours", function()
   tap.equal(cli.run({ "allocations.lua", "--", cli.path("asks"), "a", "b" }).status, 7)
 end)
