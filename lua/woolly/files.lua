@@ -126,6 +126,29 @@ function files.config(path)
   return limits and { name = files.stem(path), path = path, gate = limits } or nil
 end
 
+-- What a file of data returns: no library, no names, a step and a memory limit.
+local function load_data(path)
+  local text = failure.must(process().read_file(path, MAX_SOURCE))
+  local loaded, message, code = require("woolly.data").load(text, path)
+  if loaded == nil and message then failure.raise(message, code) end
+  return loaded
+end
+
+--- A table of data in gates/ that is no gate: "trajectory".
+---@param spec string
+---@param beside? string
+---@return table data
+---@return string path
+function files.data(spec, beside)
+  local extensions = spec:match("%.%w+$") and { "" } or { ".lua" }
+  local path = find(spec, "data", files.folders("gates", beside), extensions)
+  local loaded = load_data(path)
+  if type(loaded) ~= "table" then
+    failure.raise(string.format("%s: found %s, a table is required", path, type(loaded)))
+  end
+  return loaded, path
+end
+
 ---@class woolly.GateFile
 ---@field name string
 ---@field path string
@@ -145,9 +168,7 @@ function files.gate(spec, beside)
     end
     return found
   end
-  local text = failure.must(process().read_file(path, MAX_SOURCE))
-  local loaded, message, code = require("woolly.data").load(text, path)
-  if loaded == nil and message then failure.raise(message, code) end
+  local loaded = load_data(path)
   refuse(gate.problems(loaded, path))
   return { name = files.stem(path), path = path, gate = loaded }
 end

@@ -21,7 +21,7 @@ local MIN_SAMPLES <const> = 5 -- of one run, when it is compared with one other
 ---@field low? number       where a run like those before would lie
 ---@field high? number
 ---@field value? number     median of the new runs
----@field change? number    share of the baseline, positive is better
+---@field change? number    share of the baseline, positive is better; nil: from 0
 ---@field n? integer        runs or samples of the baseline
 ---@field breaches? integer of the new runs
 ---@field runs? integer     new runs looked at
@@ -33,6 +33,9 @@ local function change_of(metric, value, base)
   if metric.better == "lower" then up = -up end
   return up
 end
+
+-- What a report can hold: a change from 0 has no size.
+local function shown(change) return change ~= math.huge and change ~= -math.huge and change or nil end
 
 -- Two of three say so, or the only one there is.
 local function settle(line, worse, better, n_runs)
@@ -82,7 +85,7 @@ local function by_tolerance(line, metric, values, runs, tolerance)
     local change = change_of(metric, value, line.base)
     return change < -tolerance and "worse" or change > tolerance and "better" or nil
   end)
-  line.change = change_of(metric, line.value, line.base)
+  line.change = shown(change_of(metric, line.value, line.base))
   return settle(line, worse, better, #runs)
 end
 
@@ -119,7 +122,7 @@ function regression.against_segment(name, segment, runs, tolerance)
   local prediction, why_not = baseline.predict(values)
   if not prediction then return missing(line, why_not) end
   line.base, line.low, line.high = prediction.center, prediction.low, prediction.high
-  line.change = change_of(metric, line.value, line.base)
+  line.change = shown(change_of(metric, line.value, line.base))
   local worse, better = count(runs, function(value)
     local side, change = baseline.breach(prediction, value, metric.better)
     return side and math.abs(change) > tolerance and side or nil
@@ -158,7 +161,7 @@ function regression.against_run(name, base, runs, tolerance)
     return by_tolerance(line, metric, base, medians, tolerance)
   end
   line.base = stats.median(base)
-  line.change = change_of(metric, line.value, line.base)
+  line.change = shown(change_of(metric, line.value, line.base))
   if #base < MIN_SAMPLES then
     return missing(line, string.format("%d samples in the baseline, %d are needed", #base,
                                        MIN_SAMPLES))
@@ -227,8 +230,7 @@ function regression.render(lines, number)
   for i, line in ipairs(lines) do
     local found = ""
     if line.value and line.base then
-      local change = math.abs(line.change) == math.huge and "from 0"
-        or string.format("%+.1f %%", 100 * line.change)
+      local change = line.change and string.format("%+.1f %%", 100 * line.change) or "from 0"
       found = string.format("%10s  was %s%s  %s", number(line.value), number(line.base),
         line.low and line.low < line.high
           and string.format(" [%s, %s]", number(line.low), number(line.high)) or "", change)

@@ -79,7 +79,8 @@ local C_MODULES <const> = { clock = true, counters = true, data = true, engine =
 -- Modules of the framework that are pure: they require each other, lazily never a C module.
 local PURE <const> = { "metrics", "stats", "suggest", "gate", "judging", "config", "failure",
                        "options", "recorder", "compare", "help", "strict", "init", "work",
-                       "accuracy", "waterfall", "history", "imports", "sides", "blame" }
+                       "accuracy", "waterfall", "history", "imports", "sides", "blame",
+                       "regression", "trends" }
 for _, path in ipairs(files("ls " .. source .. "/lua/woolly/stats")) do
   PURE[#PURE + 1] = "stats/" .. path:match("^(.*)%.lua$")
 end
