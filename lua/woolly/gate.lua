@@ -154,21 +154,20 @@ end
 ---@param look? integer   1: the samples were judged so often, this time included
 ---@return number value, number low, number high
 function gate.estimate(samples, stat, exact, look)
-  local value
-  local percentile = percentile_of(stat)
+  local sorted = stats.sorted_samples(samples)
+  local n, percentile, value = #sorted, percentile_of(stat), nil
   if stat == "median" then
-    value = stats.median(samples)
+    value = (sorted[(n + 1) // 2] + sorted[n // 2 + 1]) / 2
   elseif percentile then
-    value = stats.percentile(samples, percentile)
+    value = stats.percentile_of_sorted(sorted, percentile)
   elseif stat == "mean" then
-    value = stats.mean(samples)
+    value = stats.mean(sorted)
   else
-    local least, most = stats.range(samples)
-    value = stat == "min" and least or most
+    value = stat == "min" and sorted[1] or sorted[n]
     return value, value, value
   end
   if exact then return value, value, value end
-  return value, interval.of(samples, percentile or stat, look)
+  return value, interval.of(sorted, percentile or stat, look)
 end
 
 -- pass when the bound on the bad side clears the limit, fail when the other one misses it too

@@ -180,6 +180,20 @@ static int l_bootstrap_ratio(lua_State *L) {
     return push_interval(L, &a, &b, &options);
 }
 
+/* numeric.sort(values) -> a sorted copy */
+static int l_sort(lua_State *L) {
+    int64_t n;
+    double *values = host_check_numbers(L, 1, &n);
+    if (values == NULL) return host_fail_memory(L, "samples", (uint64_t)n, sizeof *values);
+    qsort(values, (size_t)n, sizeof *values, compare);
+    lua_createtable(L, (int)n, 0);
+    for (int64_t i = 0; i < n; i++) {
+        lua_pushnumber(L, values[i]);
+        lua_rawseti(L, -2, i + 1);
+    }
+    return 1;
+}
+
 int luaopen_woolly_numeric(lua_State *L);
 
 int luaopen_woolly_numeric(lua_State *L) {
@@ -187,6 +201,7 @@ int luaopen_woolly_numeric(lua_State *L) {
         {"bootstrap_median", l_bootstrap_median},
         {"bootstrap_ratio", l_bootstrap_ratio},
         {"bootstrap_percentile", l_bootstrap_percentile},
+        {"sort", l_sort},
         {NULL, NULL},
     };
     luaL_newlib(L, functions);

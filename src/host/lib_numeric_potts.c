@@ -98,18 +98,22 @@ static int64_t start_of(const struct potts *p, int64_t i) {
     return i > 0 ? p->ends[i - 1] : 0;
 }
 
-/* gains, taken [n]. Joins neighbours while that is cheaper than the step between them. */
-static void join(struct potts *p, double price, struct gain *gains, char *taken) {
+/* gains, taken, together [n]. Joins neighbours while that is cheaper than the step between them.
+ * together: cost of segments i and i + 1 as one, below 0 when not known yet. */
+static void join(struct potts *p, double price, struct gain *gains, char *taken, double *together) {
     double median;
     for (int64_t i = 0; i < p->n_ends; i++) {
         p->costs[i] = around_median(p, start_of(p, i), p->ends[i], &median);
+        together[i] = -1;
     }
     while (p->n_ends > 1) {
         int64_t n_gains = 0;
         for (int64_t i = 0; i + 1 < p->n_ends; i++) {
-            double together = around_median(p, start_of(p, i), p->ends[i + 1], &median);
-            double gain = p->costs[i] + p->costs[i + 1] + price - together;
-            if (gain > 0) gains[n_gains++] = (struct gain){i, gain, together};
+            if (together[i] < 0) {
+                together[i] = around_median(p, start_of(p, i), p->ends[i + 1], &median);
+            }
+            double gain = p->costs[i] + p->costs[i + 1] + price - together[i];
+            if (gain > 0) gains[n_gains++] = (struct gain){i, gain, together[i]};
         }
         if (n_gains == 0) break;
         qsort(gains, (size_t)n_gains, sizeof *gains, compare_gains);
@@ -124,7 +128,9 @@ static void join(struct potts *p, double price, struct gain *gains, char *taken)
         int64_t kept = 0;
         for (int64_t i = 0; i < p->n_ends; i++) {
             if (taken[i] == 1) continue;
+            bool unchanged = !taken[i] && i + 1 < p->n_ends && !taken[i + 1];
             p->ends[kept] = p->ends[i];
+            together[kept] = unchanged ? together[i] : -1;
             p->costs[kept++] = p->costs[i];
         }
         p->n_ends = kept;
@@ -174,7 +180,7 @@ static int l_potts(lua_State *L) {
     luaL_argcheck(L, p.most > 0 && p.most <= p.n, 3, "1 to the number of values");
     uint64_t n = (uint64_t)p.n;
     p.cost = host_block(L, n, (size_t)p.most * sizeof *p.cost);
-    double *reals = host_block(L, n + 1, 4 * sizeof *reals);
+    double *reals = host_block(L, n + 1, 5 * sizeof *reals);
     int64_t *integers = host_block(L, n, 3 * sizeof *integers);
     struct gain *gains = host_block(L, n, sizeof *gains);
     char *taken = host_block(L, n, sizeof *taken);
@@ -185,6 +191,7 @@ static int l_potts(lua_State *L) {
     p.costs = p.best + n + 1;
     p.scratch = p.costs + n + 1;
     p.medians = p.scratch + n + 1;
+    double *together = p.medians + n + 1;
     p.left = integers;
     p.ends = p.left + n;
     int64_t *chosen = p.ends + n, n_chosen = 0;
@@ -194,7 +201,7 @@ static int l_potts(lua_State *L) {
     for (int64_t i = 0; i < n_prices; i++) {
         if (*cancel) return host_fail(L, ERR_CANCELLED, "steps: stopped");
         find_cheapest(&p, prices[i]);
-        if (p.most < p.n) join(&p, prices[i], gains, taken);
+        if (p.most < p.n) join(&p, prices[i], gains, taken, together);
         double score = criterion(&p, beta);
         if (score < best || n_chosen == 0) {
             best = score;

@@ -73,6 +73,15 @@ end)
 -- 4,844 values, 117 points published. Each point is a test with 100 random permutations at p 0.01
 -- and the first failure ends the search, so the count varies with the permutations drawn (numpy's
 -- own give 117 here too, in minutes): the published one must lie among those of a few seeds.
+tap.test("sorted copies", function()
+  local values = series.history(generator, 2000, 0.1)
+  values[7] = values[1000]
+  same_in_both(stats.sorted_samples, values)
+  same_in_both(stats.sorted_samples, {})
+  tap.equal(table.concat(numeric.sort { 3, -1, 2.5 }, " "), "-1.0 2.5 3.0")
+  tap.raises(function() numeric.sort { 0 / 0 } end, "finite")
+end)
+
 local huge, absent = series.shared "edivisive_huge.json"
 if huge then
   tap.test("permutation form: the published number of points lies among ours, huge", function()

@@ -36,6 +36,11 @@ function numeric.bootstrap_ratio(a, b, options) end
 ---@return number? low, number|string high, string? code
 function numeric.bootstrap_percentile(values, percentile, options) end
 
+--- A copy of finite numbers in ascending order.
+---@param values number[]
+---@return number[]? sorted, string? message, string? code
+function numeric.sort(values) end
+
 --- The statistics of resamples of values, ascending: each draws as many values as there are, by
 --- the indexes of step 2 above, from the values in the order given.
 ---@param values number[]   one or more

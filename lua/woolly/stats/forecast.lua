@@ -7,19 +7,21 @@ local trend  = require "woolly.stats.trend"
 local forecast = {}
 
 local LEAST <const>, LEAST_SINCE_CHANGE <const> = 8, 5
-local MOST <const> = 365 -- the newest values of a longer segment
+local MOST <const> = 120 -- the newest values of a longer segment
 local DAMPING <const> = 0.9
-local PATHS <const>, SEED <const> = 1000, 1
+local PATHS <const>, REFITS <const>, SEED <const> = 1000, 40, 1
+local ORIGINS <const> = 12 -- pasts that are forecast from to choose the model
 
----@class woolly.stats.ForecastModel
----@field fit fun(y: number[]): fun(h: integer): number   a function of the steps ahead
+-- A model takes the past and gives a function of the steps ahead, and its errors in the past.
 ---@type table<string, fun(y: number[]): (fun(h: integer): number), number[]>
 local models = {}
 
 function models.theil_sen(y)
-  local line, rests = trend.theil_sen(y), {}
-  for i, value in ipairs(y) do rests[i] = value - line.intercept - line.slope * i end
-  return function(h) return line.intercept + line.slope * (#y + h) end, rests
+  local slope, rests = trend.slope(y), {}
+  for i, value in ipairs(y) do rests[i] = value - slope * i end
+  local intercept = stats.median(rests)
+  for i, rest in ipairs(rests) do rests[i] = rest - intercept end
+  return function(h) return intercept + slope * (#y + h) end, rests
 end
 
 local function holt_run(y, alpha, beta)
@@ -51,7 +53,7 @@ end
 local function scaled_error(y, fit, ahead)
   local n, sum, count = #y, 0.0, 0
   local origin = math.max(LEAST - 2, n // 2)
-  local stride = math.max(1, (n - origin) // 20)
+  local stride = math.max(1, (n - origin) // ORIGINS)
   for cut = origin, n - 1, stride do
     local at = fit(table.move(y, 1, cut, 1, {}))
     for h = 1, math.min(ahead, n - cut) do
@@ -73,9 +75,8 @@ local function simulate(y, fit, rests, ahead)
   for i, rest in ipairs(rests) do centered[i] = rest - shift end
   for i, value in ipairs(y) do fitted[i] = value - (rests[i - skipped] or 0) end
   for h = 1, ahead do paths[h] = {} end
-  local refits = math.min(PATHS, math.max(60, 40000 // (#y * #y)))
   for path = 1, PATHS do
-    if (path - 1) % (PATHS // refits) == 0 then
+    if (path - 1) % (PATHS // REFITS) == 0 then
       local again = {}
       for i = 1, #y do again[i] = fitted[i] + centered[generator:index(#centered)] end
       at = fit(again)

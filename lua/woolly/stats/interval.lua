@@ -59,19 +59,19 @@ local function of_mean(values, chance)
 end
 
 --- The interval of a statistic of samples.
----@param samples number[]                at least one
+---@param sorted number[]                 ascending, at least one
 ---@param statistic "median"|"mean"|number   a number: that percentile
 ---@param look? integer                   1: how often the samples were judged before, and this time
 ---@return number low, number high
-function interval.of(samples, statistic, look)
+function interval.of(sorted, statistic, look)
   local chance = (look or 1) > 1 and LATER_LOOKS or FIRST_LOOK
-  if statistic == "mean" then return of_mean(samples, chance) end
+  if statistic == "mean" then return of_mean(sorted, chance) end
   if statistic == "median" or statistic == 50 then
-    return interval.of_quantile(stats.sorted(samples), 0.5, chance)
+    return interval.of_quantile(sorted, 0.5, chance)
   end
   chance = 1 - early_stopping.CONFIDENCE
   if (look or 1) > 1 then chance = chance / 2 end
-  return interval.of_quantile(stats.sorted(samples), statistic / 100, chance)
+  return interval.of_quantile(sorted, statistic / 100, chance)
 end
 
 --- How sure the interval of a median is: less than asked for when the samples are few.

@@ -7,7 +7,7 @@ local potts = {}
 
 local EXACT_UP_TO <const> = 400 -- longer series: segments of at most LONGEST, then merged
 local LONGEST <const> = 32
-local PRICES <const> = 12
+local PRICES <const>, PRICES_WHEN_LONG <const> = 12, 8
 
 -- For each right end r the distances of values[l..r] from their median, l = r, r-1 … r-most+1, one
 -- after the other in a flat list; starts[r] is where those of r begin.
@@ -148,8 +148,10 @@ function potts.find(values)
   if n < 2 then return {} end
   local _, whole = median_and_cost(values, 1, n)
   if whole == 0 then return {} end
-  local prices, lowest = {}, math.log(0.1 / n)
-  for i = 1, PRICES do prices[i] = whole * math.exp(lowest * (PRICES - i) / (PRICES - 1)) end
+  -- The best price is about 4 ln n mean residuals: from a hundredth of that, were all noise, up.
+  local count = n <= EXACT_UP_TO and PRICES or PRICES_WHEN_LONG
+  local prices, lowest = {}, math.log(math.min(0.5, 0.04 * math.log(n) / n))
+  for i = 1, count do prices[i] = whole * math.exp(lowest * (count - i) / (count - 1)) end
   local chosen = primitives.call("potts", segments, values, prices,
                                  n <= EXACT_UP_TO and n or LONGEST, 4 * math.log(n) / n)
   local steps, before = {}, nil

@@ -8,6 +8,8 @@ local trend = {}
 
 local LEAST <const> = 8           -- fewer points cannot tell a trend from noise
 local MOST_FOR_SLOPES <const> = 2000 -- more points are thinned: slopes grow with their square
+local MOST_CORRELATION <const> = 0.9
+local SHORT <const> = 40 -- a memory of short segments is hard to see: more evidence is asked of them
 local MOST_FOR_DRIFT <const> = 365   -- only the newest runs of a long segment are asked
 
 -- S = pairs that rise less pairs that fall, in n log n: inversions counted while merging.
@@ -83,7 +85,18 @@ local function thinned(y, x, most)
   return ys, xs
 end
 
---- Median of the slopes between all pairs of points, with Sen's interval by ranks. More than 2,000
+--- Median of the slopes between all pairs of points.
+---@param y number[]
+---@param x? number[]   1, 2, 3 … by default
+---@return number?
+function trend.slope(y, x)
+  if #y < 2 then return nil end
+  y, x = thinned(y, x, MOST_FOR_SLOPES)
+  local found, slopes = primitives.call("theil_sen", slopes_at_ranks, y, x, { 0.5 })
+  return slopes > 0 and found[1] or nil
+end
+
+--- The same with Sen's interval by ranks. More than 2,000
 --- points are thinned to medians of blocks first.
 ---@param y number[]
 ---@param x? number[]             1, 2, 3 … by default
@@ -155,7 +168,7 @@ function trend.mann_kendall(y, options)
   local s, ties = score(y)
   local variance = (n * (n - 1) * (2 * n + 5) - ties) / 18
   if options.correction == "hamed_rao" and n > 3 then
-    local slope, rests = trend.theil_sen(y).slope, {}
+    local slope, rests = trend.slope(y), {}
     for i, value in ipairs(y) do rests[i] = value - slope * i end
     local bound = distributions.normal_quantile(0.975) / math.sqrt(n)
     local sum = primitives.call("correlated_pairs", correlated_pairs, ranks_of(rests), bound,
@@ -183,14 +196,15 @@ end
 ---@field slope? number    per run, share of the level
 ---@field low? number
 ---@field high? number
----@field p? number        Mann-Kendall with Hamed and Rao's correction, never below the plain one
+---@field p? number        of trend.persistent
 ---@field n integer        runs looked at
 
 --- Does a segment without change points drift slowly? It does when the corrected trend test says
 --- so, the 95 % interval of the slope excludes 0, and the drift would matter soon. Looks at the
 --- newest 365 values.
 ---@param values number[]
----@param options? {alpha?: number, share?: number, ahead?: integer}   0.01, 0.03, 30 runs
+---@param options? {alpha?: number, share?: number, ahead?: integer}   0.01 (a tenth of it below 40
+--- values), 0.03, 30 runs
 ---@return woolly.stats.Drift
 function trend.drift(values, options)
   options = options or {}
@@ -208,19 +222,43 @@ function trend.drift(values, options)
   found.p = trend.persistent(logs).p
   local ahead = (options.ahead or 30) * found.slope
   found.change = level == 1.0 and math.exp(ahead) - 1 or ahead
-  local is_drift = found.p < (options.alpha or 0.01) and (found.low > 0 or found.high < 0)
+  local alpha = options.alpha or 0.01
+  if n < SHORT then alpha = alpha / 10 end
+  local is_drift = found.p < alpha and (found.low > 0 or found.high < 0)
     and math.abs(found.change) > (options.share or 0.03)
   found.verdict = is_drift and "drift" or "steady"
   return found
 end
 
---- Mann-Kendall whose correction may only take evidence away: alternating noise is no evidence.
+-- Lag-1 correlation of what a line leaves, corrected for its bias in short series.
+local function memory_of(y)
+  local slope, rests = trend.slope(y), {}
+  for i, value in ipairs(y) do rests[i] = value - slope * i end
+  local mean, product, square = stats.mean(rests), 0.0, 0.0
+  for i, rest in ipairs(rests) do
+    square = square + (rest - mean) ^ 2
+    if i > 1 then product = product + (rest - mean) * (rests[i - 1] - mean) end
+  end
+  if square == 0 then return 0.0 end
+  local rho = product / square
+  return math.min(math.max(rho + (2 + 4 * rho) / #y, 0.0), MOST_CORRELATION)
+end
+
+--- Mann-Kendall whose corrections may only take evidence away: of Hamed and Rao's variance, that
+--- of as many independent values as a first-order memory leaves, and the plain one, the largest.
+--- (Hamed and Rao's alone misses the memory of short series: it counts significant lags only.)
 ---@param y number[]
 ---@return woolly.stats.MannKendall?
 function trend.persistent(y)
   local plain = trend.mann_kendall(y)
+  if not plain or #y < 4 then return plain end
   local corrected = trend.mann_kendall(y, { correction = "hamed_rao" })
-  return corrected and corrected.p > plain.p and corrected or plain
+  local rho = memory_of(y)
+  local factor = math.max(1, corrected.variance / plain.variance, (1 + rho) / (1 - rho))
+  if not (factor < math.huge) then return plain end -- every value is the same
+  plain.variance, plain.z = plain.variance * factor, plain.z / math.sqrt(factor)
+  plain.p = distributions.normal_two_sided(plain.z)
+  return plain
 end
 
 ---@class woolly.stats.Leak
