@@ -1,6 +1,7 @@
 --- Gates: checks their form and judges samples by them. Pure.
 local interval = require "woolly.stats.interval"
 local metrics  = require "woolly.metrics"
+local shares   = require "woolly.shares"
 local stats    = require "woolly.stats"
 local suggest  = require "woolly.suggest"
 
@@ -170,6 +171,17 @@ function gate.estimate(samples, stat, exact, look)
   return value, interval.of(sorted, percentile or stat, look)
 end
 
+--- The same as a metric says how: outcomes of yes and no have a share, with its binomial interval.
+---@param metric woolly.Metric
+---@param samples number[]
+---@param stat string
+---@param looks? any   as of gate.estimate
+---@return number value, number low, number high
+function gate.estimate_metric(metric, samples, stat, looks)
+  if metric.share then return shares.of(samples) end
+  return gate.estimate(samples, stat, metric.exact, looks)
+end
+
 -- pass when the bound on the bad side clears the limit, fail when the other one misses it too
 local function compare(bound, limit, low, high)
   if bound == "min" then
@@ -200,9 +212,9 @@ local function judge_bound(metric, bound, limit, stat, measured, roof)
   local needed = gate.MIN_SAMPLES
   local percentile = percentile_of(stat)
   if percentile then needed = math.max(needed, stats.samples_needed(percentile)) end
-  verdict.value, verdict.low, verdict.high = gate.estimate(samples, stat, exact,
-                                                              measured.looks)
-  if not exact and #samples < needed then
+  verdict.value, verdict.low, verdict.high = gate.estimate_metric(metric, samples, stat,
+                                                                     measured.looks)
+  if not exact and not metric.share and #samples < needed then
     return settle("inconclusive", string.format("%d samples, %s needs %d", #samples, stat, needed))
   end
   local kind = compare(bound, limit, verdict.low, verdict.high)

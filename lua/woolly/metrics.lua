@@ -10,6 +10,7 @@ local metrics = {}
 ---@field text string              how it is measured
 ---@field exact? boolean           counted, not timed: judged from its samples without an interval
 ---@field boolean? boolean         1 or 0, for "equals = true" limits
+---@field share? boolean          a sample is 1 or 0; the figure is their mean, its interval binomial
 ---@field any_sign? boolean        values below zero make sense
 ---@field is_change? boolean       a relative change, an overhead say
 ---@field noise number             share below which a difference is taken for none: 0 for what is
@@ -31,6 +32,7 @@ local function define(name, unit, better, sample, text, flags)
 end
 
 local EXACT <const> = { exact = true }
+local SHARE <const> = { share = true }
 local YES_NO <const> = { exact = true, boolean = true }
 local SIGNED <const> = { any_sign = true }
 -- A relative change itself: a limit on it cannot be tighter than the machine's noise.
@@ -236,9 +238,26 @@ define("model_flops_utilization", "", "higher", "run",
   "2 x parameters x decode rate / measured arithmetic peak")
 define("energy_joules_per_token", "J", "lower", "run",
   "energy over the window (RAPL or a meter) / output tokens; missing without one")
-define("error_rate", "", "lower", "run", "(failed + timed out + incomplete) / issued generations")
+define("error_rate", "", "lower", "request",
+  "generations that failed, timed out or ended early / issued; interval of the binomial distribution",
+  SHARE)
 define("api_response_success_rate", "", "higher", "run",
-  "HTTP responses that meet the contract / requests")
+  "checks of the HTTP contract that hold / made", EXACT)
+define("other_tokens_per_second_ratio", "x", "higher", "run",
+  "our decode rate / the other server's, both over HTTP, same prompts, in turns", IN_TURNS)
+define("other_ttft_ratio", "x", "lower", "run",
+  "our time to the first token / the other server's, likewise", IN_TURNS)
+define("other_output_ratio", "x", "higher", "run",
+  "our tokens of all users per second / the other server's, likewise", IN_TURNS)
+define("memory_growth_mb_per_hour", "MB/h", "lower", "run",
+  "Theil-Sen slope of the server's resident memory after warm-up", SIGNED)
+define("throughput_drift", "", "target", "run",
+  "change of the decode rate over the whole run by its Theil-Sen slope, share of the median", SIGNED)
+define("crashes", "", "lower", "run", "times the server ended or did not answer", EXACT)
+define("open_file_growth", "", "lower", "run",
+  "file descriptors of the server at the end less after warm-up", { exact = true, any_sign = true })
+define("thread_growth", "", "lower", "run",
+  "threads of the server at the end less after warm-up", { exact = true, any_sign = true })
 define("ole_integration_ready", "", "higher", "run", "all five readiness criteria hold", YES_NO)
 define("stability_test_hours", "h", "higher", "run",
   "hours run without crash, leak or drift", EXACT)

@@ -23,11 +23,13 @@ options.scenario = {
     help = "changes to the preset: simd=off,pool=on,weight_cache_mb=64,backend=avx2" },
   { name = "threads", type = "list", value = "1,2,4", help = "worker threads", least = 1,
     most = 256 },
-  { name = "target", type = "string", value = "native|llama_cpp|null|faulty",
+  { name = "target", type = "string", value = "native|openai|llama_cpp|null|faulty",
     help = "what is measured", default = "native" },
   { name = "faults", type = "string", value = "LIST",
     help = "with --target faulty: sleep=OPERATION:US,allocate=N,leak=BYTES,skip=SHARE,"
       .. "corrupt=SIZE,drift=SHARE,throttle=SHARE" },
+  { name = "url", type = "string", value = "URL",
+    help = "server to drive: http://HOST:PORT, where a scenario would start one of ours" },
   { name = "gate", type = "string", value = "NAME|FILE", help = "limits to judge by" },
   { name = "config", type = "string", value = "FILE.json",
     help = "the plan's JSON: its performance_gates are the gate" },
@@ -62,7 +64,7 @@ options.tool = {
 }
 
 --- Options that the design names and this version does not have.
-local LATER <const> = { url = true, baseline = true, window = true, junit = true, html = true,
+local LATER <const> = { baseline = true, window = true, junit = true, html = true,
                         github = true }
 
 local PARAM_TYPES <const> = { string = "string", boolean = "boolean", number = "number" }

@@ -144,7 +144,7 @@ local function values_for(test, values, given, switches)
   end
   p.preset, p.switches, p.threads = values.preset, switches, values.threads
   p.seed, p.target, p.duration, p.gate = values.seed, values.target, values.duration, values.gate
-  p.quiet, p.faults = values.quiet, values.faults
+  p.quiet, p.faults, p.url = values.quiet, values.faults, values.url
   p.n_runs = values.runs or test.scenario.runs or DEFAULT_RUNS
   p.warmup = values.warmup or test.scenario.warmup or DEFAULT_WARMUP
   return p
@@ -194,7 +194,11 @@ function plan.make(unit, name, path, words)
     params = {},
   }
   for _, spec in ipairs(own) do made.params[spec.name] = values[spec.name] end
-  if values.target == "null" then made.model = false end
+  -- What a server elsewhere has loaded is known only when it is named.
+  if values.target == "null"
+     or values.target == "openai" and values.url and not given.model then
+    made.model = false
+  end
   made.is_part = is_part(unit, tests, made.gate)
   for _, test in ipairs(tests) do test.p = values_for(test, values, given, switches) end
   if made.gate then refuse_too_tight(made.gate.gate, tests) end

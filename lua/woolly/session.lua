@@ -5,7 +5,7 @@ local suggest = require "woolly.suggest"
 
 local session = { models = {}, order = {} }
 
-local TARGETS <const> = { "native", "llama_cpp", "null", "faulty" }
+local TARGETS <const> = { "native", "openai", "llama_cpp", "null", "faulty" }
 
 -- Targets that are the embedded engine: with a model, a preset and a white box.
 local EMBEDDED <const> = { native = true, faulty = true }

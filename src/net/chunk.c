@@ -266,7 +266,7 @@ static void keep_number(struct chunk *chunk, enum place place, double value) {
 static bool read_text(struct reader *r, enum place place) {
     struct chunk *chunk = r->chunk;
     struct sink sink = {.capacity = 0};
-    bool is_ours = r->choice == 0;
+    bool is_ours = r->choice == 0 && !(place == TEXT && chunk->has_text); /* text and delta: once */
     if (place == TEXT && is_ours) {
         sink = (struct sink){chunk->text, chunk->text_size, chunk->text_capacity};
     }

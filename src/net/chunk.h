@@ -13,7 +13,7 @@
 /* Fields that are absent are -1, false or "". Only choice 0 is read for text and finish reason. */
 struct chunk {
     int n_choices;
-    bool has_text;      /* non-empty delta.content, message.content or text */
+    bool has_text;      /* non-empty delta.content, message.content or text; the first */
     bool has_reasoning; /* non-empty reasoning_content or reasoning */
     bool is_error;      /* an "error" member other than null */
     bool has_usage;

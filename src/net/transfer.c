@@ -175,6 +175,7 @@ static void read_header(struct transfer *t, const char *line, size_t size) {
         snprintf(t->content_type, sizeof t->content_type, "%.*s", (int)(left > 79 ? 79 : left),
                  value);
     }
+    if (header_value(line, size, "Retry-After", &left) != NULL) t->has_retry_after = true;
     value = header_value(line, size, "Content-Encoding", &left);
     if (value != NULL && !(left == 8 && strncasecmp(value, "identity", 8) == 0)) {
         t->is_encoded = true;
@@ -263,6 +264,7 @@ static void forget(struct transfer *t) {
                                     .prefill_ms = __builtin_nan("")};
     t->text.size = t->body.size = t->head.size = t->head_bytes = 0;
     t->has_done = t->reads_events = t->is_head_complete = t->is_encoded = t->hung_up = false;
+    t->has_retry_after = false;
     t->stop = NET_OK;
     t->message[0] = t->curl_error[0] = t->content_type[0] = '\0';
     sse_reset(&t->sse);
@@ -378,8 +380,10 @@ static void quote_status(struct transfer *t) {
     if (t->body.size > 0 && chunk_read(&chunk, t->body.bytes, t->body.size) && chunk.error[0]) {
         text = chunk.error;
     }
-    snprintf(t->message, sizeof t->message, "status %d%s%.150s", (int)t->record.status,
-             text[0] != '\0' ? ": " : "", text);
+    bool is_later = t->record.status == 429 || t->record.status == 503;
+    snprintf(t->message, sizeof t->message, "status %d%s%s%.150s", (int)t->record.status,
+             is_later && !t->has_retry_after ? ", no Retry-After" : "", text[0] != '\0' ? ": " : "",
+             text);
 }
 
 /* Can usage and what came both be true? A token gives at most one piece of text. */

@@ -43,7 +43,7 @@ struct transfer {
     struct sse sse;
     size_t times_capacity, events_capacity, head_bytes;
     int64_t max_tokens, heard_ns, now_ns;
-    bool is_stream, reads_events, is_head_complete, is_encoded, hung_up;
+    bool is_stream, reads_events, is_head_complete, is_encoded, hung_up, has_retry_after;
     enum net_failure stop;
     char curl_error[NET_MESSAGE];
     char content_type[80];

@@ -25,6 +25,7 @@ static void test_text(void) {
     check_text("{\"choices\":[{\"delta\":{\"content\":null}}]}", "");
     check_text("{\"choices\":[{\"delta\":{\"role\":\"assistant\"}}]}", "");
     check_text("{\"choices\":[{\"text\":\"a\"},{\"text\":\"b\"}]}", "a"); /* the first choice */
+    check_text("{\"choices\":[{\"delta\":{\"content\":\"a\"},\"text\":\"a\"}]}", "a");
     check_text("{\"choices\":[{\"text\":\"\\u00e9\\ud83d\\udc11\\n\\/\\\"\"}]}", "é🐑\n/\"");
     check_text("{\"choices\":[{\"text\":\"é🐑\"}]}", "é🐑");
     check_text("{\"content\":\"x\",\"text\":\"y\",\"delta\":{\"content\":\"z\"}}", "");

@@ -17,7 +17,7 @@ report.OVER_ROOF = 1.05
 function report.roof_share(name, measured)
   local metric = metrics.all[name]
   if not measured.roof or #measured.samples == 0 then return nil end
-  local median = gate.estimate(measured.samples, "median", metric.exact)
+  local median = gate.estimate_metric(metric, measured.samples, "median")
   return metric.better == "lower" and measured.roof / median or median / measured.roof
 end
 
@@ -41,8 +41,12 @@ local function metric_entry(name, measured)
   entry.roof, entry.roof_by = measured.roof, measured.roof_by
   local share = report.roof_share(name, measured)
   if share and share > report.OVER_ROOF then return refuse(entry, share) end
-  entry.median, entry.low, entry.high = gate.estimate(measured.samples, "median", metric.exact)
-  if not metric.exact then entry.confidence = interval.confidence_of_median(entry.n) end
+  entry.median, entry.low, entry.high = gate.estimate_metric(metric, measured.samples, "median")
+  if metric.share then
+    entry.confidence = 0.95
+  elseif not metric.exact then
+    entry.confidence = interval.confidence_of_median(entry.n)
+  end
   entry.looks = measured.looks
   entry.roof_share = share
   return entry
