@@ -141,6 +141,9 @@ local function bad_sample(metric, samples)
     if not is_finite(value) then
       return string.format("sample %d is %s", i, tostring(value))
     end
+    if metric.share and value ~= 0 and value ~= 1 then
+      return string.format("sample %d is %g, an outcome is 0 or 1", i, value)
+    end
     if value < 0 and not metric.any_sign then
       return string.format("sample %d is negative (%g)", i, value)
     end
