@@ -8,7 +8,8 @@ return woolly.tool {
   params = {
     models = { default = "synth:110m-q4_0", help = "models, with commas between them" },
     preset = { type = "string", help = "presets, with commas; default: the last one there is" },
-    switches = { type = "string", help = "changes to each preset: backend=avx2" },
+    switches = { type = "string",
+                 help = "changes to each preset: backend=avx2; without lookup=N no guesses" },
     threads = { type = "list", help = "numbers of threads; default: the preset's" },
     n_prompt = { type = "list", default = { 512 }, help = "tokens of the prompts; 0: none" },
     n_gen = { type = "list", default = { 128 }, help = "tokens to generate; 0: none" },

@@ -7,11 +7,10 @@ return woolly.phase {
   title = "Phase 5: Final acceptance",
   gate = "phase5",
   preset = "p5",
-  tests = { "speculation", "memory_allocation", "inference_speed" },
+  tests = { "speculation", "memory_allocation", "inference_speed", "comparative" },
   missing = {
     ole_integration_ready = SERVER,
     stability_test_hours = "needs the hour of stability.lua, which this version does not have",
     final_acceptance = "needs every other limit of this gate",
-    llama_cpp_performance_ratio = "comparative.lua measures it; run it with this gate",
   },
 }

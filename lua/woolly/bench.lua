@@ -81,8 +81,10 @@ end
 local function bench_context(rows, model, values, tests, p, limits, step)
   local n_ctx = 0
   for _, test in ipairs(tests) do n_ctx = math.max(n_ctx, positions(test)) end
-  local context <close> = woolly.context(model, values, { n_ctx = n_ctx, n_batch = p.n_batch })
-  local info, switches = model:info(), context:switches()
+  local info = model:info()
+  local context <close> = woolly.context(model, values, {
+    n_ctx = n_ctx, n_batch = p.n_batch, beyond_trained = n_ctx > info.n_ctx_train })
+  local switches = context:switches()
   local found, why_not = limits(switches.threads)
   for _, test in ipairs(tests) do
     local samples = {}
@@ -98,7 +100,8 @@ local function bench_context(rows, model, values, tests, p, limits, step)
     local row = { model = values.name, type = info.type, bytes = info.file_bytes,
                   n_params = info.n_params, preset = values.preset, isa = switches.backend,
                   threads = switches.threads, test = test.name, n_prompt = test.n_prompt,
-                  n_gen = test.n_gen, depth = test.depth, samples = samples }
+                  n_gen = test.n_gen, depth = test.depth, samples = samples,
+                  n_ctx_train = positions(test) > info.n_ctx_train and info.n_ctx_train or nil }
     row.median, row.low, row.high = gate.estimate(samples, "median")
     if found then
       row.roof, row.roof_by = work.limit(found, unit)
@@ -125,6 +128,11 @@ local function notes_of(rows)
       notes[#notes + 1] = string.format("\n- %s %s %s is %.2f times its roof: one of the two was "
         .. "measured wrong. calibrate.lua measures the roofs again", row.model, row.preset,
         row.test, row.roof_share)
+    end
+    if row.n_ctx_train then
+      notes[#notes + 1] = string.format("\n- %s %s goes beyond the %d tokens that the model was "
+        .. "trained for: its speed means something, its text does not", row.model, row.test,
+        row.n_ctx_train)
     end
   end
   for i, key in ipairs(by) do
@@ -167,7 +175,8 @@ local function run_all(p, tests, rows, line)
     for _, preset in ipairs(presets) do
       for _, n in ipairs(threads) do
         local values = { name = spec:match("[^/]+$"), model = path, preset = preset,
-                         switches = options.switches(p.switches), threads = n and { n } or nil }
+                         switches = common.without_guesses(options.switches(p.switches)),
+                         threads = n and { n } or nil }
         check(values)
         bench_context(rows, woolly.model(values), values, tests, p, limits, step)
       end

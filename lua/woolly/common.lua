@@ -72,6 +72,16 @@ local function agrees(t, name, model, p, options)
   end
 end
 
+--- Switches for rates that are compared with other engines: a pass over the weights makes one token,
+--- unless lookup is asked for.
+---@param switches table<string, any>
+---@return table<string, any>
+function common.without_guesses(switches)
+  local copy = { lookup = 0 }
+  for key, value in pairs(switches) do copy[key] = value end
+  return copy
+end
+
 -- What is proved already: the tests of a phase share model and switches.
 local proved = {}
 

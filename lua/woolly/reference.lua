@@ -33,7 +33,9 @@ function reference.open(p)
   local _, reason, code = llama_cpp.libraries()
   if code == "unavailable" then return { reason = reason } end
   local model = session.model(p)
-  local context = session.context(model, p, { n_ctx = p.n_prompt + p.n_tokens })
+  local plain = { preset = p.preset, threads = p.threads, faults = p.faults,
+                  switches = common.without_guesses(p.switches or {}) }
+  local context = session.context(model, plain, { n_ctx = p.n_prompt + p.n_tokens })
   local threads = context:switches().threads
   local target
   target, reason, code = llama_cpp.open { model = p.model, threads = { threads } }

@@ -10,6 +10,7 @@
 #include <sys/resource.h>
 
 #define DEFAULT_N_CTX 4096
+#define LONGEST_N_CTX (1 << 24)
 #define DEFAULT_N_BATCH 64
 #define FUSED_N_BATCH 512
 #define MAX_N_BATCH 4096
@@ -43,10 +44,11 @@ static bool check_options(const struct model *model, struct context_options *o, 
     const int64_t trained = model->params.n_ctx_train;
     if (o->lender != NULL && !check_lender(model, o, err)) return false;
     if (o->n_ctx == 0) o->n_ctx = trained < DEFAULT_N_CTX ? trained : DEFAULT_N_CTX;
-    if (o->n_ctx < 1 || o->n_ctx > trained) {
+    if (o->n_ctx < 1 || o->n_ctx > (o->beyond_trained ? LONGEST_N_CTX : trained)) {
         return err_set(err, ERR_INPUT,
                        "context: n_ctx is %lld, allowed 1..%lld, the length %s was trained for.",
-                       (long long)o->n_ctx, (long long)trained, model->file->path);
+                       (long long)o->n_ctx, (long long)(o->beyond_trained ? LONGEST_N_CTX : trained),
+                       model->file->path);
     }
     if (o->lends_n_ctx > trained) {
         return err_set(err, ERR_INPUT, "context: lends_n_ctx is %lld, allowed 0..%lld.",

@@ -85,6 +85,8 @@ struct context;
 
 struct context_options {
     int64_t n_ctx;   /* 0: min(n_ctx_train, 4096) */
+    bool beyond_trained; /* a longer n_ctx than the model was trained for: its speed means something, its
+                          * text does not */
     int64_t n_batch; /* prompt tokens per block; 0: 512 with fused_matmul, 64 with pool, else 1 */
     struct engine_switches switches;
     const volatile int *cancel; /* polled between tokens and between layers of a prefill block */

@@ -47,6 +47,7 @@ static void read_request(lua_State *L, int arg, struct context_request *request)
         OPT_FUNCTION(context_request, on_progress),
         OPT_BOOL_AS("tune", context_request, options.switches.tune),
         OPT_INT_AS("lookup", context_request, options.switches.lookup, 0, 1000),
+        OPT_BOOL_AS("beyond_trained", context_request, options.beyond_trained),
         OPT_STRING_AS("faults", context_request, options.faults),
         OPT_END,
     };

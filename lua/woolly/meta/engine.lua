@@ -47,6 +47,7 @@ function engine.synth_help() end
 ---@field threads? integer
 ---@field tune? boolean             threads by what measures fastest for this model
 ---@field lookup? integer           greedy decode: tokens guessed from the text so far and checked in one pass
+---@field beyond_trained? boolean   (contexts only) n_ctx may be longer than the model was trained for
 ---@field faults? string            planted (contexts only): "sleep=attention:200,allocate=3,leak=4096,skip=0.25,corrupt=0.5,drift=0.1,throttle=0.3"
 
 --- The switches of a preset, every field set, backend as its resolved name.
