@@ -23,6 +23,7 @@ local LEAST_SLEEP_NS <const> = 1e6
 ---@field steal_ns? integer
 ---@field others? number              CPUs that other processes kept busy
 ---@field disturbed? string           by what
+---@field samples? table<string, number[]>   of a repetition that was repeated
 
 local function difference(before, after, name)
   return before[name] and after[name] and after[name] - before[name] or nil

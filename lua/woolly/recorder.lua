@@ -130,9 +130,16 @@ function Recorder:looked(names, looks)
   end
 end
 
---- Forgets what the measure call recorded: it is repeated.
-function Recorder:discard()
+--- Takes out what the measure call recorded: it is repeated.
+---@return table<string, number[]> samples   by metric
+function Recorder:take_out()
+  local samples = {}
+  for _, item in ipairs(self.pending) do
+    samples[item[1]] = samples[item[1]] or {}
+    table.insert(samples[item[1]], item[2])
+  end
   self.pending = {}
+  return samples
 end
 
 --- Metrics that a scenario names and that got no sample are said to be missing.

@@ -69,7 +69,7 @@ local function measure_undisturbed(run, test, m, state)
       return
     end
     run.repeat_ns = run.repeat_ns + found.wall_ns
-    m:discard()
+    found.samples = m:take_out()
     collectgarbage()
   end
 end
