@@ -7,4 +7,10 @@ return {
     tokens_per_second = { min = 0.1 }, -- "Performance degradation: ... tps"
     memory_usage_mb = { max = 6000 },  -- "Memory usage spike: ... MB"
   },
+  -- Beside the limits: changes for the worse that both detectors see, once each.
+  alerts = {
+    magnitude = 0.05, -- the plan's tolerance; smaller steps are none
+    age = 3,          -- runs on the new level before anybody is told
+    drift = true,     -- slow ones too
+  },
 }

@@ -11,7 +11,7 @@ local gate = {}
 gate.MIN_SAMPLES = 5
 
 local GATE_KEYS <const> = { title = "string", limits = "table", targets = "table",
-                            config = "table" }
+                            config = "table", alerts = "table" }
 local LIMIT_KEYS <const> = { min = "number", max = "number", equals = "any", stat = "string",
                              against = "string", n_ctx = "number", tolerance = "number" }
 -- Worst first.

@@ -1,4 +1,5 @@
 --- The gates as data: complete against the plan, loadable without any library, known metrics only.
+local alerts = require "woolly.alerts"
 local json = require "json"
 local metrics = require "woolly.metrics"
 local tap = require "tap"
@@ -58,7 +59,8 @@ for _, name in ipairs(names) do
     local gate = load_gate(name)
     tap.truthy(type(gate.title) == "string" and gate.title ~= "", "title")
     for key in pairs(gate) do
-      tap.truthy(key == "title" or key == "limits" or key == "targets", "key " .. key)
+      tap.truthy(key == "title" or key == "limits" or key == "targets"
+                 or name == "alerts" and key == "alerts", "key " .. key)
     end
     for metric, limit in pairs(gate.limits) do
       tap.truthy(metrics.find(metric), name .. ": metric " .. metric)
@@ -118,6 +120,11 @@ tap.test("the trajectory is the plan's", function()
     tap.equal(trajectory.expected[phase], factor, phase)
   end
   tap.truthy(metrics.find(trajectory.metric), trajectory.metric)
+end)
+
+tap.test("the rules of the alerts are rules", function()
+  local problems = alerts.problems(load_gate("alerts").alerts, "gates/alerts.lua")
+  tap.equal(#problems, 0, problems[1])
 end)
 
 tap.test("the JSON configurations hold limits of their gates only", function()
