@@ -15,7 +15,7 @@ local MIN_SAMPLES <const> = 5 -- of one run, when it is compared with one other
 
 ---@class woolly.Regression
 ---@field metric string
----@field verdict "ok"|"suspect"|"regressed"|"improved"|"missing"
+---@field verdict "ok"|"suspect"|"regressed"|"improved"|"undecided"|"missing"
 ---@field against "segment"|"run"
 ---@field base? number      median of the baseline
 ---@field low? number       where a run like those before would lie
@@ -137,7 +137,8 @@ function regression.against_segment(name, segment, runs, tolerance)
 end
 
 --- Against one run: the interval of the ratio of medians lies wholly beyond the tolerance. The
---- interval knows nothing of how much runs differ, which is why re-runs must say the same.
+--- interval knows nothing of how much runs differ, which is why re-runs must say the same. A median
+--- beyond the tolerance is a suspect as well; it stays undecided when the re-runs do not settle it.
 ---@param name string
 ---@param base number[]      samples
 ---@param runs number[][]    samples of the new run, and of its re-runs
@@ -175,7 +176,12 @@ function regression.against_run(name, base, runs, tolerance)
   if #runs[1] < MIN_SAMPLES then
     return missing(line, string.format("%d samples, %d are needed", #runs[1], MIN_SAMPLES))
   end
-  return settle(line, worse, better, #runs)
+  settle(line, worse, better, #runs)
+  if line.verdict == "ok" and math.abs(line.change) > tolerance then
+    line.verdict = #runs == 1 and "suspect" or "undecided"
+    line.reason = "the interval of the ratio reaches into the tolerance"
+  end
+  return line
 end
 
 --- What is judged: every metric that either side has and that has a direction.
@@ -212,14 +218,14 @@ end
 ---@return integer
 function regression.status(lines)
   if regression.any(lines, "regressed") then return 1 end
-  if #lines == 0 or regression.any(lines, "missing") or regression.any(lines, "suspect") then
-    return 2
+  for _, verdict in ipairs { "missing", "suspect", "undecided" } do
+    if regression.any(lines, verdict) then return 2 end
   end
-  return 0
+  return #lines == 0 and 2 or 0
 end
 
 local WORDS <const> = { ok = "same", suspect = "suspect", regressed = "WORSE", improved = "better",
-                        missing = "miss" }
+                        undecided = "open", missing = "miss" }
 
 --- Lines to print.
 ---@param lines woolly.Regression[]

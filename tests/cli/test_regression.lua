@@ -60,6 +60,8 @@ tap.test("half as fast as before is suspect, run again twice, and confirmed", fu
 end)
 
 tap.test("yesterday's run is a baseline too", function()
+  fresh()
+  history("3", "20", "0.02", "1")
   local result = judge("--baseline", "yesterday", "--metrics", "tokens_per_second")
   tap.equal(result.status, 1, result.err)
   tap.contains(result.out, "compared with yesterday")
@@ -76,9 +78,9 @@ end)
 
 tap.test("a pinned release is compared with as well: slow drift does not get through", function()
   fresh()
-  history("12", "3", "0.01", "1")
+  history("12", "20", "0.01", "1")
   cli.expect(0, { "runs.lua", "pin", "release", "--store", store })
-  history("20", "0.333", "0.01", "0.5") -- back at what it really is: the segment says nothing
+  history("20", "0.05", "0.01", "0.5") -- back at what it really is: the segment says nothing
   local result = judge("--metrics", "tokens_per_second")
   tap.equal(result.status, 1, result.err .. result.out)
   tap.contains(result.out, "compared with pinned as release")

@@ -83,6 +83,10 @@ tap.test("against one run the whole interval must lie beyond the tolerance, in e
             "regressed")
   tap.equal(against("ttft_ms", base, samples(90), samples(89), samples(91)).verdict, "improved")
   tap.equal(against("tokens_per_second", base, samples(96)).verdict, "ok")
+  local wild = { 30, 90, 90, 90, 300 }
+  tap.equal(against("tokens_per_second", base, wild).verdict, "suspect")
+  tap.equal(against("tokens_per_second", base, wild, wild, wild).verdict, "undecided")
+  tap.equal(against("tokens_per_second", base, wild, samples(100), samples(100)).verdict, "ok")
   for _, case in ipairs {
     { {}, samples(1), "not in the baseline" }, { base, {}, "not measured this time" },
     { base, { 90, 90 }, "2 samples, 5" }, { { 100, 100 }, samples(90), "2 samples in the baseline" },
@@ -105,6 +109,7 @@ tap.test("the worst verdict decides the exit status", function()
   tap.equal(status("ok", "regressed", "missing"), 1)
   tap.equal(status("ok", "missing"), 2)
   tap.equal(status("ok", "suspect"), 2)
+  tap.equal(status("ok", "undecided"), 2)
   tap.equal(status(), 2, "nothing compared")
 end)
 
