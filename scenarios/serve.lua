@@ -39,6 +39,17 @@ local function options(p)
   return given
 end
 
+--- Runs the MCP tools that clients call, until it is stopped.
+local function answer_calls(running, p)
+  while true do
+    local call = running:next_call(0.25)
+    if call then
+      local text, is_error = tools.call(call.tool, json.decode(call.arguments, "arguments"), p)
+      running:answer_call(call.id, text, is_error)
+    end
+  end
+end
+
 return woolly.tool {
   about = "HTTP server: Woolly's API, OpenAI's API, MCP (docs/http.md)",
   help = "Ends on Ctrl-C or SIGTERM. The key may also come from the environment: WOOLLY_API_KEY.\n"
@@ -85,13 +96,8 @@ return woolly.tool {
     io.write(string.format("listening on %s, models: %s\n", url,
                            #names > 0 and table.concat(names, ", ") or "none"))
     io.flush()
-    while not process.interrupted() do
-      local call = running:next_call(0.25)
-      if call then
-        local text, is_error = tools.call(call.tool, json.decode(call.arguments, "arguments"), p)
-        running:answer_call(call.id, text, is_error)
-      end
-    end
+    local _, message, reason = process.guard(answer_calls, running, p)
+    if reason ~= "interrupted" then error(message, 0) end
     if not p.quiet then process.stderr("woolly: stopped\n") end
     return 0
   end,

@@ -172,6 +172,16 @@ bool generation_token(struct job *job, const struct tokenizer *tokenizer, int32_
     return true;
 }
 
+/* The session keeps what was said, and is free before the client can know that this answer is whole. Its
+ * context stays the runner's, which takes the next request after this one. */
+static void release_session(struct job *job) {
+    struct session *s = job->generation->session;
+    if (s == NULL) return;
+    session_add_message(s, job->generation->is_chat ? "assistant" : "text",
+                        job->said.data == NULL ? "" : job->said.data, job->said.size);
+    atomic_store(&s->busy, false);
+}
+
 void generation_finish(struct job *job, const char *finish) {
     struct generation *g = job->generation;
     reply_lock(g->reply);
@@ -191,6 +201,7 @@ void generation_finish(struct job *job, const char *finish) {
         parts_whole(g);
     }
     if (g->n_ended == g->n_jobs) {
+        release_session(job);
         if (g->reply->out.failed) {
             g->reply->cut = true;
             g->reply->status = 500;

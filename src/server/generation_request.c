@@ -321,10 +321,31 @@ static bool set_ids(struct reader *r, int index, const struct json *list) {
     return set_prompt(r, index, ids, n);
 }
 
+/* In a session a prompt goes on from what was said, unless it begins with all of that itself. */
+static bool continue_text(struct reader *r, const char *prompt) {
+    struct session *s = r->g->session;
+    struct text all = {0};
+    for (int i = 0; i < s->n_messages; i++) text_puts(&all, s->messages[i].content);
+    const bool whole = all.size > 0 && strncmp(prompt, text_string(&all), all.size) == 0;
+    const char *new_part = whole ? prompt + all.size : prompt;
+    const bool kept = session_add_message(s, "text", new_part, strlen(new_part));
+    text_puts(&all, new_part);
+    bool good = kept || refuse(r->refusal, 400, "out_of_range", "prompt",
+                               "prompt: the session holds more than %d parts", MAX_SESSION_MESSAGES);
+    good = good && new_jobs(r, 1) && set_text(r, 0, text_string(&all));
+    if (!good && kept) session_drop_messages(s, s->n_messages - 1);
+    text_free(&all);
+    return good;
+}
+
 static bool read_prompt(struct reader *r) {
     const struct json *v = field(r, "prompt");
     const struct json *first = v != NULL && json_kind_of(v) == JSON_ARRAY ? json_first(v) : NULL;
     if (v == NULL) return refuse(r->refusal, 400, "missing", "prompt", "prompt: it is required");
+    if (r->g->session != NULL) {
+        if (json_kind_of(v) == JSON_STRING) return continue_text(r, json_string(v));
+        return refuse(r->refusal, 400, "wrong_type", "prompt", "prompt: in a session a text is required");
+    }
     if (json_kind_of(v) == JSON_STRING) return new_jobs(r, 1) && set_text(r, 0, json_string(v));
     if (first == NULL) {
         return refuse(r->refusal, 400, "wrong_type", "prompt",
@@ -412,26 +433,24 @@ static bool read_messages(struct reader *r, struct session *to) {
     return true;
 }
 
-/* In a session: either the whole conversation again, or what is new in it. */
-static bool merge(struct reader *r, struct session *session, const struct session *given) {
-    int same = 0;
-    while (same < session->n_messages && same < given->n_messages &&
-           strcmp(session->messages[same].role, given->messages[same].role) == 0 &&
-           strcmp(session->messages[same].content, given->messages[same].content) == 0) {
-        same++;
-    }
-    if (same == 0)
-        same = session->n_messages > 0 ? -1 : 0; /* nothing in common: all of it is new */
-    int from = same < 0 ? 0 : same;
-    if (same >= 0) session_drop_messages(session, same);
-    for (int i = from; i < given->n_messages; i++) {
-        const struct message *m = &given->messages[i];
-        if (!session_add_message(session, m->role, m->content, strlen(m->content))) {
+static bool copy_messages(struct reader *r, struct session *to, const struct session *from, int first) {
+    for (int i = first; i < from->n_messages; i++) {
+        const struct message *m = &from->messages[i];
+        if (!session_add_message(to, m->role, m->content, strlen(m->content))) {
             return refuse(r->refusal, 400, "out_of_range", "messages",
                           "messages: the session holds more than %d", MAX_SESSION_MESSAGES);
         }
     }
     return true;
+}
+
+/* What a session knows and what is given: either the whole conversation again, perhaps with another end, or
+ * what is new in it. */
+static bool merge(struct reader *r, struct session *merged, const struct session *known,
+                  const struct session *given) {
+    const bool again = known->n_messages > 0 && strcmp(known->messages[0].role, given->messages[0].role) == 0 &&
+                       strcmp(known->messages[0].content, given->messages[0].content) == 0;
+    return (again || copy_messages(r, merged, known, 0)) && copy_messages(r, merged, given, 0);
 }
 
 static bool encode_chat(struct reader *r, const struct session *conversation) {
@@ -453,16 +472,29 @@ static bool encode_chat(struct reader *r, const struct session *conversation) {
     return new_jobs(r, 1) && set_prompt(r, 0, ids, n);
 }
 
+static void free_messages(struct session *s) {
+    session_drop_messages(s, 0);
+    mem_free(s->messages);
+}
+
 static bool read_chat(struct reader *r) {
-    struct session given = {0};
+    struct session given = {0}, merged = {0}, *session = r->g->session;
     bool good = read_messages(r, &given);
-    if (good && r->g->session != NULL) {
-        good = merge(r, r->g->session, &given) && encode_chat(r, r->g->session);
+    if (good && session != NULL) {
+        good = merge(r, &merged, session, &given) && encode_chat(r, &merged);
+        if (good) { /* only now: a refused request changes nothing */
+            struct message *before = session->messages;
+            const int n_before = session->n_messages;
+            session->messages = merged.messages;
+            session->n_messages = merged.n_messages;
+            merged.messages = before;
+            merged.n_messages = n_before;
+        }
     } else if (good) {
         good = encode_chat(r, &given);
     }
-    session_drop_messages(&given, 0);
-    mem_free(given.messages);
+    free_messages(&given);
+    free_messages(&merged);
     return good;
 }
 

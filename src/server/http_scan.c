@@ -27,7 +27,7 @@ struct head {
 
 /* The line [data, data + *size) without its CRLF; *size SIZE_MAX: it has not ended yet. */
 static struct http_scan take_line(const char *data, size_t left, size_t *size) {
-    const size_t look = left < HTTP_MAX_LINE + 2 ? left : HTTP_MAX_LINE + 2;
+    const size_t look = left < HTTP_MAX_LINE + 1 ? left : HTTP_MAX_LINE + 1;
     for (size_t i = 0; i < look; i++) {
         if (data[i] == '\n') {
             return refuse(400, "bare_line_feed", "a line ends with LF alone; lines end with CR LF");
@@ -43,7 +43,7 @@ static struct http_scan take_line(const char *data, size_t left, size_t *size) {
         return (struct http_scan){0};
     }
     *size = SIZE_MAX;
-    return look < HTTP_MAX_LINE + 2 ? (struct http_scan){0} : refuse(431, "line_too_long", "");
+    return look < HTTP_MAX_LINE + 1 ? (struct http_scan){0} : refuse(431, "line_too_long", "");
 }
 
 static struct http_scan scan_request_line(const char *line, size_t size, struct head *head) {

@@ -163,13 +163,11 @@ enum submitted runner_submit(struct runner *r, struct generation *g, int *retry_
             r->last = job;
         }
         r->n_queued += g->n_jobs;
-        pthread_cond_signal(&r->wake);
-    }
-    pthread_mutex_unlock(&r->lock);
-    if (result == SUBMITTED) {
         atomic_fetch_add(&r->options.stats->queued, g->n_jobs);
         stats_add(&r->options.stats->generations, 1);
+        pthread_cond_signal(&r->wake);
     }
+    pthread_mutex_unlock(&r->lock); /* from here on the generation may be gone */
     return result;
 }
 

@@ -126,24 +126,12 @@ static void take_context(struct runner *r, struct job *job) {
 
 /* ---- the ends of a sequence ---- */
 
-/* The session keeps what was said; then the next request may use it. */
-static void close_session(struct generation *g) {
-    struct session *s = g->session;
-    const struct job *job = &g->jobs[0];
-    if (s == NULL) return;
-    if (g->is_chat && job->ended) {
-        session_add_message(s, "assistant", job->said.data == NULL ? "" : job->said.data,
-                            job->said.size);
-    }
-    atomic_store(&s->busy, false);
-}
-
 /* A sequence has left, however it ended; with the last one the generation goes. */
 static void leave(struct runner *r, struct job *job) {
     struct generation *g = job->generation;
     take_context(r, job);
     if (++g->n_left < g->n_jobs) return;
-    close_session(g);
+    if (g->session != NULL && g->n_ended < g->n_jobs) atomic_store(&g->session->busy, false);
     if (g->session != NULL && atomic_load(&g->session->deleted)) sweep_sessions(r, false);
     if (atomic_load(&g->reply->cancelled) && g->n_ended < g->n_jobs) {
         stats_add(&r->options.stats->generations_cancelled, 1);
@@ -275,10 +263,12 @@ static bool sample(struct runner *r, int i, int64_t now) {
     struct job *job = r->running[i];
     struct err err = {0};
     int32_t token = 0;
+    const int64_t begin = clock_now_ns();
     if (!context_sample(job->context, &job->sampling, &token, &err)) {
         fail(r, i, &err);
         return false;
     }
+    r->sampling_ns = clock_now_ns() - begin;
     stats_add(&r->options.stats->completion_tokens, 1);
     bool ends = generation_token(job, model_tokenizer(r->model), token,
                                  context_logits(job->context), r->n_vocab);
@@ -339,7 +329,8 @@ static int step(struct runner *r, int64_t *due_ns) {
     int64_t moved = 0;
     const int64_t begin = clock_now_ns();
     if (n == 1 && r->n_running == 1 && r->last_step_end_ns > 0) {
-        histogram_add(&r->options.stats->step_overhead, begin - r->last_step_end_ns);
+        histogram_add(&r->options.stats->step_overhead,
+                      begin - r->last_step_end_ns - r->sampling_ns);
     }
     if (!context_step(contexts, n, tokens, &moved, &err))
         run_apart(r, r->step + moved, n - (int)moved);

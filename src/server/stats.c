@@ -108,5 +108,7 @@ void stats_print(struct stats *s, int n_models, struct text *out) {
     print_histogram(out, "ttft_seconds", "from a request's arrival to its first token", &s->ttft);
     print_histogram(out, "token_gap_seconds", "between two tokens of a sequence", &s->token_gap);
     print_histogram(out, "step_overhead_seconds",
-                    "time of a step with one sequence beside the engine's own", &s->step_overhead);
+                    "between two passes of a lone sequence, without the sampling: what the server "
+                    "costs a token",
+                    &s->step_overhead);
 }
