@@ -9,11 +9,11 @@ root=$(cd "$(dirname "$0")" && pwd -P)
 install_packages
 build release build all
 build asan build-asan all
-for test in test_threads test_fused; do build tsan build-tsan "$test"; done
+for test in test_threads test_fused test_server; do build tsan build-tsan "$test"; done
 jobs=$(nproc 2>/dev/null || echo 2)
 for folder in build build-asan; do
     say "testing $folder"
     ctest --test-dir "$root/$folder" --output-on-failure -j "$jobs" "$@"
 done
 say "testing build-tsan"
-ctest --test-dir "$root/build-tsan" --output-on-failure -j "$jobs" -R 'unit_test_(threads|fused)$' "$@"
+ctest --test-dir "$root/build-tsan" --output-on-failure -j "$jobs" -R 'unit_test_(threads|fused|server)$' "$@"

@@ -52,7 +52,7 @@ struct front {
     int port;
     bool is_loopback, has_thread,
         is_deaf; /* deaf: out of descriptors, listening again at the next tick */
-    volatile bool ending;
+    atomic_bool ending;
     pthread_t thread;
     pthread_mutex_t lock; /* of the slots */
     struct slot *slots;
@@ -379,7 +379,7 @@ static void *run(void *argument) {
     int64_t next_keep_alive = clock_now_ns() + KEEP_ALIVE_NS, next_tick = 0;
     add_to_epoll(f, f->listener, EPOLLIN);
     add_to_epoll(f, f->wake, EPOLLIN);
-    while (!f->ending) {
+    while (!atomic_load(&f->ending)) {
         struct epoll_event events[EVENTS];
         int n = epoll_wait(f->epoll, events, EVENTS, TICK_MS);
         pthread_mutex_lock(&f->lock);
@@ -413,14 +413,16 @@ bool front_start(struct front *f, struct MHD_Daemon *daemon, struct err *err) {
 void front_stop(struct front *f) {
     if (!f->has_thread) return;
     const uint64_t one = 1;
-    f->ending = true;
+    atomic_store(&f->ending, true);
     ssize_t ignored = write(f->wake, &one, sizeof one);
     (void)ignored;
     pthread_join(f->thread, NULL);
     f->has_thread = false;
+    pthread_mutex_lock(&f->lock);
     for (int fd = 0; fd < f->n_slots; fd++) {
         if (f->slots[fd].state == SLOT_HEAD || f->slots[fd].state == SLOT_DRAIN) close_slot(f, fd);
     }
+    pthread_mutex_unlock(&f->lock);
 }
 
 void front_free(struct front *f) {

@@ -172,8 +172,8 @@ bool generation_token(struct job *job, const struct tokenizer *tokenizer, int32_
     return true;
 }
 
-/* The session keeps what was said, and is free before the client can know that this answer is whole. Its
- * context stays the runner's, which takes the next request after this one. */
+/* The session keeps what was said, and is free before the client can know that this answer is
+ * whole. Its context stays the runner's, which takes the next request after this one. */
 static void release_session(struct job *job) {
     struct session *s = job->generation->session;
     if (s == NULL) return;

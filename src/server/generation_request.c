@@ -325,13 +325,15 @@ static bool set_ids(struct reader *r, int index, const struct json *list) {
 static bool continue_text(struct reader *r, const char *prompt) {
     struct session *s = r->g->session;
     struct text all = {0};
-    for (int i = 0; i < s->n_messages; i++) text_puts(&all, s->messages[i].content);
+    for (int i = 0; i < s->n_messages; i++)
+        text_puts(&all, s->messages[i].content);
     const bool whole = all.size > 0 && strncmp(prompt, text_string(&all), all.size) == 0;
     const char *new_part = whole ? prompt + all.size : prompt;
     const bool kept = session_add_message(s, "text", new_part, strlen(new_part));
     text_puts(&all, new_part);
-    bool good = kept || refuse(r->refusal, 400, "out_of_range", "prompt",
-                               "prompt: the session holds more than %d parts", MAX_SESSION_MESSAGES);
+    bool good =
+        kept || refuse(r->refusal, 400, "out_of_range", "prompt",
+                       "prompt: the session holds more than %d parts", MAX_SESSION_MESSAGES);
     good = good && new_jobs(r, 1) && set_text(r, 0, text_string(&all));
     if (!good && kept) session_drop_messages(s, s->n_messages - 1);
     text_free(&all);
@@ -344,7 +346,8 @@ static bool read_prompt(struct reader *r) {
     if (v == NULL) return refuse(r->refusal, 400, "missing", "prompt", "prompt: it is required");
     if (r->g->session != NULL) {
         if (json_kind_of(v) == JSON_STRING) return continue_text(r, json_string(v));
-        return refuse(r->refusal, 400, "wrong_type", "prompt", "prompt: in a session a text is required");
+        return refuse(r->refusal, 400, "wrong_type", "prompt",
+                      "prompt: in a session a text is required");
     }
     if (json_kind_of(v) == JSON_STRING) return new_jobs(r, 1) && set_text(r, 0, json_string(v));
     if (first == NULL) {
@@ -433,7 +436,8 @@ static bool read_messages(struct reader *r, struct session *to) {
     return true;
 }
 
-static bool copy_messages(struct reader *r, struct session *to, const struct session *from, int first) {
+static bool copy_messages(struct reader *r, struct session *to, const struct session *from,
+                          int first) {
     for (int i = first; i < from->n_messages; i++) {
         const struct message *m = &from->messages[i];
         if (!session_add_message(to, m->role, m->content, strlen(m->content))) {
@@ -444,11 +448,12 @@ static bool copy_messages(struct reader *r, struct session *to, const struct ses
     return true;
 }
 
-/* What a session knows and what is given: either the whole conversation again, perhaps with another end, or
- * what is new in it. */
+/* What a session knows and what is given: either the whole conversation again, perhaps with another
+ * end, or what is new in it. */
 static bool merge(struct reader *r, struct session *merged, const struct session *known,
                   const struct session *given) {
-    const bool again = known->n_messages > 0 && strcmp(known->messages[0].role, given->messages[0].role) == 0 &&
+    const bool again = known->n_messages > 0 &&
+                       strcmp(known->messages[0].role, given->messages[0].role) == 0 &&
                        strcmp(known->messages[0].content, given->messages[0].content) == 0;
     return (again || copy_messages(r, merged, known, 0)) && copy_messages(r, merged, given, 0);
 }
@@ -482,14 +487,9 @@ static bool read_chat(struct reader *r) {
     bool good = read_messages(r, &given);
     if (good && session != NULL) {
         good = merge(r, &merged, session, &given) && encode_chat(r, &merged);
-        if (good) { /* only now: a refused request changes nothing */
-            struct message *before = session->messages;
-            const int n_before = session->n_messages;
-            session->messages = merged.messages;
-            session->n_messages = merged.n_messages;
-            merged.messages = before;
-            merged.n_messages = n_before;
-        }
+        if (good)
+            session_swap_messages(session,
+                                  &merged); /* only now: a refused request changes nothing */
     } else if (good) {
         good = encode_chat(r, &given);
     }
@@ -518,8 +518,7 @@ static bool open_session(struct reader *r, struct session_table *sessions) {
                             "the session answers another request; one at a time");
     }
     r->g->session = s;
-    mem_free(s->model);
-    s->model = mem_strdup(runner_name(r->runner));
+    session_set_model(s, runner_name(r->runner));
     return true;
 }
 

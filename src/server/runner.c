@@ -147,8 +147,8 @@ uint64_t runner_bytes(const struct runner *r) {
 enum submitted runner_submit(struct runner *r, struct generation *g, int *retry_after_s) {
     const int64_t now = clock_now_ns();
     enum submitted result = SUBMITTED;
-    *retry_after_s = 1 + r->n_queued / r->options.max_streams;
     pthread_mutex_lock(&r->lock);
+    *retry_after_s = 1 + r->n_queued / r->options.max_streams;
     if (r->stopping) {
         result = SUBMIT_STOPPED;
     } else if (r->n_queued + g->n_jobs >

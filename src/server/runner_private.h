@@ -28,7 +28,7 @@ struct runner {
     struct job **step;        /* those that decode in this step */
     struct session *sessions; /* with a context here */
     int64_t n_vocab;
-    int64_t sampling_ns;      /* of the last token: the engine's own time */
+    int64_t sampling_ns;          /* of the last token: the engine's own time */
     int64_t last_step_end_ns;     /* of a step with one sequence; 0: another kind */
     int64_t drift_ns, n_admitted; /* for faults */
 };

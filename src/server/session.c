@@ -21,6 +21,7 @@ struct session *session_new(struct session_table *table, const struct json *conf
     struct session *s = mem_new(sizeof *s);
     if (s == NULL) return NULL;
     atomic_init(&s->refs, 2);
+    pthread_mutex_init(&s->lock, NULL);
     answer_id(table->is_mcp ? "mcp-" : "sess-", s->id, sizeof s->id);
     s->created_s = clock_wall_ns() / 1000000000;
     s->config = print_or_empty(config);
@@ -67,11 +68,32 @@ bool session_delete(struct session_table *table, const char *id) {
 }
 
 void session_drop_messages(struct session *s, int keep) {
+    pthread_mutex_lock(&s->lock);
     while (s->n_messages > keep) {
         struct message *last = &s->messages[--s->n_messages];
         mem_free(last->role);
         mem_free(last->content);
     }
+    pthread_mutex_unlock(&s->lock);
+}
+
+void session_set_model(struct session *s, const char *name) {
+    char *copy = mem_strdup(name);
+    pthread_mutex_lock(&s->lock);
+    mem_free(s->model);
+    s->model = copy;
+    pthread_mutex_unlock(&s->lock);
+}
+
+void session_swap_messages(struct session *s, struct session *other) {
+    struct message *messages = other->messages;
+    const int n = other->n_messages;
+    pthread_mutex_lock(&s->lock);
+    other->messages = s->messages;
+    other->n_messages = s->n_messages;
+    s->messages = messages;
+    s->n_messages = n;
+    pthread_mutex_unlock(&s->lock);
 }
 
 void session_unref(struct session *s) {
@@ -81,6 +103,7 @@ void session_unref(struct session *s) {
     mem_free(s->config);
     mem_free(s->metadata);
     mem_free(s->model);
+    pthread_mutex_destroy(&s->lock);
     mem_free(s);
 }
 
@@ -93,27 +116,33 @@ void session_table_free(struct session_table *table) {
     pthread_mutex_destroy(&table->lock);
 }
 
-bool session_add_message(struct session *s, const char *role, const char *content, size_t size) {
-    if (s->n_messages >= MAX_SESSION_MESSAGES) return false;
+static bool add_message(struct session *s, struct message m) {
+    if (m.role == NULL || m.content == NULL || s->n_messages >= MAX_SESSION_MESSAGES) return false;
     struct message *messages =
         mem_realloc(s->messages, (size_t)(s->n_messages + 1) * sizeof *messages);
     if (messages == NULL) return false;
     s->messages = messages;
-    struct message *m = &messages[s->n_messages];
-    m->role = mem_strdup(role);
-    m->content = mem_alloc(size + 1);
-    if (m->role == NULL || m->content == NULL) {
-        mem_free(m->role);
-        mem_free(m->content);
-        return false;
-    }
-    memcpy(m->content, content, size);
-    m->content[size] = '\0';
-    s->n_messages++;
+    messages[s->n_messages++] = m;
     return true;
 }
 
-void session_print(const struct session *s, struct text *out) {
+bool session_add_message(struct session *s, const char *role, const char *content, size_t size) {
+    struct message m = {.role = mem_strdup(role), .content = mem_alloc(size + 1)};
+    if (m.content != NULL) {
+        memcpy(m.content, content, size);
+        m.content[size] = '\0';
+    }
+    pthread_mutex_lock(&s->lock);
+    const bool added = add_message(s, m);
+    pthread_mutex_unlock(&s->lock);
+    if (added) return true;
+    mem_free(m.role);
+    mem_free(m.content);
+    return false;
+}
+
+void session_print(struct session *s, struct text *out) {
+    pthread_mutex_lock(&s->lock);
     text_printf(
         out,
         "{\"id\":\"%s\",\"session_id\":\"%s\",\"object\":\"session\",\"created\":%lld,\"model\":",
@@ -127,11 +156,12 @@ void session_print(const struct session *s, struct text *out) {
         out, ",\"messages\":%d,\"cached_tokens\":%lld,\"busy\":%s,\"config\":%s,\"metadata\":%s}",
         s->n_messages, (long long)atomic_load(&s->n_tokens),
         atomic_load(&s->busy) ? "true" : "false", s->config, s->metadata);
+    pthread_mutex_unlock(&s->lock);
 }
 
 void session_print_all(struct session_table *table, struct text *out) {
     pthread_mutex_lock(&table->lock);
-    for (const struct session *s = table->first; s != NULL; s = s->next) {
+    for (struct session *s = table->first; s != NULL; s = s->next) {
         if (s != table->first) text_puts(out, ",");
         session_print(s, out);
     }

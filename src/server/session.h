@@ -26,7 +26,8 @@ struct session {
     int64_t created_s;
     char *metadata, *config; /* JSON */
     atomic_bool busy, deleted;
-    /* Under the table's lock, or by who made it busy: */
+    /* Read by who made it busy; changed by that one alone, under the lock, which printing takes: */
+    pthread_mutex_t lock;
     struct message *messages;
     int n_messages;
     char *model; /* of the last request; NULL: none yet */
@@ -57,8 +58,12 @@ struct session *session_find(struct session_table *table,
                              const char *id); /* a reference, or NULL */
 bool session_delete(struct session_table *table, const char *id);
 void session_unref(struct session *session); /* NULL is fine */
+/* Notes which model answers. */
+void session_set_model(struct session *session, const char *name);
+/* Exchanges the messages with those of a scratch session. */
+void session_swap_messages(struct session *session, struct session *other);
 /* {id, object, created, ...}; list: all of them. */
-void session_print(const struct session *session, struct text *out);
+void session_print(struct session *session, struct text *out);
 void session_print_all(struct session_table *table, struct text *out);
 /* Copies; false when memory is short or there are too many. */
 bool session_add_message(struct session *session, const char *role, const char *content,
