@@ -96,8 +96,8 @@ function trend.slope(y, x)
   return slopes > 0 and found[1] or nil
 end
 
---- The same with Sen's interval by ranks. More than 2,000
---- points are thinned to medians of blocks first.
+--- The same with Sen's interval by ranks and the line's intercept. More than 2,000 points are thinned
+--- to medians of blocks first.
 ---@param y number[]
 ---@param x? number[]             1, 2, 3 … by default
 ---@param confidence? number      0.95
