@@ -65,15 +65,17 @@ return woolly.tool {
     .. "--tries the\nembedded engine is slowed down on purpose (its faults) and has to be caught.",
   params = {
     full = { default = false, help = "1,000 histories each and 20 tries: about a minute" },
-    series = { type = "integer", min = 10, max = 1000000, help = "histories each; default 100" },
-    tries = { default = 0, min = 0, max = 1000, help = "tries with the engine itself" },
+    series = { type = "integer", help = "histories each; default 100" },
+    tries = { default = 0, help = "tries with the engine itself" },
     model = { default = "bundled:stories260K", help = "model of those tries" },
     json = common.json_param,
   },
   run = function(p)
     stats.accelerate(numeric)
     local n = p.series or p.full and FULL or QUICK
-    local tries = p.tries > 0 and p.tries or p.full and FULL_TRIES or 0
+    local tries = p.tries ~= 0 and p.tries or p.full and FULL_TRIES or 0
+    if n < 10 or n > 1000000 then woolly.fail("--series: allowed are 10..1000000") end
+    if tries < 0 or tries > 1000 then woolly.fail("--tries: allowed are 0..1000") end
     local line = progress.new { quiet = p.quiet }
     local rows = {}
     for i, group in ipairs(GROUPS) do
