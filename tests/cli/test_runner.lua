@@ -159,6 +159,53 @@ return woolly.scenario {
   tap.contains(result.out, "FAILED")
 end)
 
+local function open_limit(value)
+  return cli.write(cli.path("looks.lua"), [[
+local woolly = require "woolly"
+local n = 0
+return woolly.scenario {
+  about = "A limit that stays open", model = false, metrics = { "tokens_per_second" },
+  runs = 6, warmup = 0,
+  measure = function(m)
+    n = n + 1
+    m:record("tokens_per_second", ]] .. value .. [[)
+  end,
+}]])
+end
+
+local function looked(script, limit, ...)
+  local path = cli.path("looks.json")
+  local words = { script, "--store", store, "--quiet", "--json", path, "--gate",
+                  gate_file("looks_gate.lua", limit), ... }
+  local status = cli.run(words).status
+  return status, json.decode(cli.read(path)).metrics[1]
+end
+
+tap.test("an open limit is looked at again at two and three times the runs", function()
+  local script = open_limit "8 + n % 5"
+  local status, metric = looked(script, "tokens_per_second = { min = 10 }")
+  tap.equal(status, 2)
+  tap.equal(metric.n, 18)
+  tap.equal(metric.looks, 3)
+  status = cli.run({ "judge.lua", "--store", store, "--gate", cli.path("looks_gate.lua") }).status
+  tap.equal(status, 2, "judged again")
+  status, metric = looked(script, "tokens_per_second = { min = 10 }", "--runs", "7")
+  tap.equal(status, 2)
+  tap.equal(metric.n, 7, "--runs is meant as it is said")
+  tap.equal(metric.looks, nil)
+end)
+
+tap.test("a limit that is settled at the second look ends the run there", function()
+  local status, metric = looked(open_limit "n == 3 and 9 or 11", "tokens_per_second = { min = 10 }")
+  tap.equal(status, 0)
+  tap.equal(metric.n, 12)
+  tap.equal(metric.looks, 2)
+  status, metric = looked(open_limit "11", "tokens_per_second = { min = 10 }")
+  tap.equal(status, 0)
+  tap.equal(metric.n, 6, "nothing to settle")
+  tap.equal(metric.looks, nil)
+end)
+
 -- ---- stored runs, judged again ----
 
 tap.test("changing a number in a gate changes the verdict of the stored run", function()
