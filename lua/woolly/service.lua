@@ -147,20 +147,24 @@ end
 
 -- ---- what the system says of its process ----
 
-local function status_field(pid, name)
-  local text = process.read_file(string.format("/proc/%d/status", pid))
-  return text and tonumber(text:match("\n" .. name .. ":%s*(%d+)"))
+-- Files of /proc have no size, so that process.read_file sees nothing in them.
+local function read_status(pid)
+  local file = io.open(string.format("/proc/%d/status", pid))
+  if not file then return nil end
+  local text = file:read "a"
+  file:close()
+  return function(name) return text and tonumber(text:match("\n" .. name .. ":%s*(%d+)")) end
 end
 
 --- Resident now and at most, threads, file descriptors; nil when the process is not known or gone.
 ---@return {rss_mb: number, peak_mb: number, threads: integer, files?: integer}?
 function Service:resources()
   if not self.pid then return nil end
-  local rss = status_field(self.pid, "VmRSS")
-  if not rss then return nil end
+  local field = read_status(self.pid)
+  if not (field and field "VmRSS") then return nil end -- gone, or ended and not waited for
   local files = process.list_folder(string.format("/proc/%d/fd", self.pid))
-  return { rss_mb = rss * 1024 / 1e6, peak_mb = status_field(self.pid, "VmHWM") * 1024 / 1e6,
-           threads = status_field(self.pid, "Threads"), files = files and #files }
+  return { rss_mb = field "VmRSS" * 1024 / 1e6, peak_mb = field "VmHWM" * 1024 / 1e6,
+           threads = field "Threads", files = files and #files }
 end
 
 function Service:close()
