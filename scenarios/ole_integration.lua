@@ -22,7 +22,7 @@ return woolly.scenario {
     real_time = { type = "boolean", help = "judge the wait for the first token by 100 ms" },
   },
   setup = function(p)
-    local state = load.open(p, { "--quiet" })
+    local state = load.open(p)
     state.windows = {}
     return state
   end,

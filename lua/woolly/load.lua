@@ -178,6 +178,8 @@ function load.params(more)
     api = { default = "completions", choices = { "completions", "chat" },
             help = "OpenAI's route that is asked" },
     pid = service.params.pid, key = service.params.key,
+    server_faults = { type = "string", help = "what the server started here does wrong: a test of "
+                      .. "the test (serve.lua --help)" },
   }
   for name, param in pairs(more or {}) do params[name] = param end
   return params
@@ -190,6 +192,8 @@ end
 function load.open(p, extra)
   local session = require "woolly.session"
   local model = p.model and session.model { model = p.model, switches = { mmap = true } } or nil
+  extra = table.move(extra or {}, 1, #(extra or {}), 2, { "--quiet" })
+  if p.server_faults then extra[#extra + 1] = "--faults=" .. p.server_faults end
   local found = service.open(p, extra)
   local prompts = load.prompts(p.n_prompt, model)
   local ok, bodies = pcall(load.bodies, found, prompts, p)

@@ -249,10 +249,14 @@ define("other_ttft_ratio", "x", "lower", "run",
   "our time to the first token / the other server's, likewise", IN_TURNS)
 define("other_output_ratio", "x", "higher", "run",
   "our tokens of all users per second / the other server's, likewise", IN_TURNS)
+define("leaks", "", "lower", "run",
+  "of the server's memory, open files and threads, how many rise steadily", EXACT)
 define("memory_growth_mb_per_hour", "MB/h", "lower", "run",
-  "Theil-Sen slope of the server's resident memory after warm-up", SIGNED)
+  "Theil-Sen slope of the server's resident memory after warm-up",
+  { exact = true, any_sign = true })
 define("throughput_drift", "", "target", "run",
-  "change of the decode rate over the whole run by its Theil-Sen slope, share of the median", SIGNED)
+  "change of the decode rate over the whole run by its Theil-Sen slope, share of the median",
+  { exact = true, any_sign = true })
 define("crashes", "", "lower", "run", "times the server ended or did not answer", EXACT)
 define("open_file_growth", "", "lower", "run",
   "file descriptors of the server at the end less after warm-up", { exact = true, any_sign = true })

@@ -173,6 +173,12 @@ static bool answer(int fd, const char *path) {
     char name[64];
     double a = 0, b = 0;
     int n = 0, said = 0;
+    const char *rest = strrchr(path, '/');
+    if (rest != NULL && strcmp(rest, "/models") == 0) {
+        return send_text(fd, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+                             "Content-Length: 54\r\n\r\n"
+                             "{\"object\":\"list\",\"data\":[{\"id\":\"m\",\"object\":\"model\"}]}");
+    }
     snprintf(name, sizeof name, "%.*s", (int)strcspn(path + (*path == '/'), "/?"),
              path + (*path == '/'));
     if (sscanf(name, "timed-%lf-%lf-%d", &a, &b, &n) == 3) return play_timed(fd, a, b, n, n);
