@@ -8,7 +8,6 @@ local regression = require "woolly.regression"
 local stats = require "woolly.stats"
 local store = require "woolly.store"
 local stored = require "woolly.stored"
-local text = require "woolly.report.text"
 local woolly = require "woolly"
 
 local PASSED_ON <const> = { "model", "preset", "switches", "threads", "target", "faults", "store",
@@ -24,42 +23,11 @@ local function measure(p, line, what)
   return (child.document(words))
 end
 
-local function wanted(p, name)
-  if not p.metrics then return true end
-  return ("," .. p.metrics .. ","):find("," .. name .. ",", 1, true) ~= nil
-end
-
---- One line per metric of all runs (the first and its re-runs) against one baseline.
-local function judge(p, found, runs)
-  local base, lines = found.values or found.samples, {}
-  for _, name in ipairs(regression.names(runs[1], base)) do
-    if wanted(p, name) then
-      local all = {}
-      for i, samples in ipairs(runs) do all[i] = samples[name] or {} end
-      if found.kind == "run" then
-        lines[#lines + 1] = regression.against_run(name, base[name] or {}, all, p.tolerance)
-      else
-        for i, samples in ipairs(all) do all[i] = stats.median(samples) end
-        lines[#lines + 1] = regression.against_segment(name, base[name] or {}, all, p.tolerance)
-      end
-    end
-  end
-  return lines
-end
-
 local function suspects(all)
   for _, lines in ipairs(all) do
     if regression.any(lines, "suspect") then return true end
   end
   return false
-end
-
-local function because(document)
-  local run, model = document.run, document.model
-  return string.format("because: same machine %s, model %s, target %s%s, switches and options",
-    document.machine.fingerprint:sub(1, 6),
-    model and (model.sha256 or model.name):sub(1, 12) or "none", run.target,
-    run.preset and " " .. run.preset or "")
 end
 
 local VERDICTS <const> = {
@@ -106,6 +74,7 @@ return woolly.tool {
     if p.tolerance <= 0 or p.tolerance >= 1 then
       woolly.fail(string.format("--tolerance: %g is out of range, allowed 0..1", p.tolerance))
     end
+    local names = p.metrics and baselines.chosen(p.metrics)
     local line = progress.new { quiet = p.quiet }
     local document = not p.run and measure(p, line, "first run") or nil
     local kept <close> = p.store ~= "none"
@@ -116,8 +85,8 @@ return woolly.tool {
     local release = baselines.release(kept, document, p.release)
     local runs, ids = { baselines.samples(document) }, { document.run.id }
     local function judged()
-      local all = { found.reason and {} or judge(p, found, runs) }
-      if release and not release.reason then all[2] = judge(p, release, runs) end
+      local all = { found.reason and {} or baselines.judge(found, runs, p.tolerance, names) }
+      if release and not release.reason then all[2] = baselines.judge(release, runs, p.tolerance, names) end
       return all
     end
     local all = judged()
@@ -136,15 +105,7 @@ return woolly.tool {
                                 document.run.scenario, table.concat(ids, ", "),
                                 100 * p.tolerance) }
     local function add(what, base, lines)
-      if base.reason then
-        out[#out + 1] = string.format("%s: %s", what, base.reason)
-        for _, line in ipairs(base.text or {}) do out[#out + 1] = "  " .. line end
-      else
-        out[#out + 1] = "compared with " .. base.text[1]
-        out[#out + 1] = "  " .. because(document)
-        for i = 2, #base.text do out[#out + 1] = "  " .. base.text[i] end
-        table.move(regression.render(lines, text.number), 1, #lines, #out + 1, out)
-      end
+      for _, one in ipairs(baselines.render(what, base, document, lines)) do out[#out + 1] = one end
     end
     add("no baseline " .. p.baseline, found, all[1])
     if release then add("not compared with pin " .. p.release, release, all[2]) end

@@ -3,10 +3,13 @@ local changepoint = require "woolly.stats.changepoint"
 local compare     = require "woolly.compare"
 local failure     = require "woolly.failure"
 local history     = require "woolly.history"
+local metrics     = require "woolly.metrics"
 local regression  = require "woolly.regression"
 local report      = require "woolly.report.json"
+local stats       = require "woolly.stats"
 local stored      = require "woolly.stored"
 local suggest     = require "woolly.suggest"
+local text        = require "woolly.report.text"
 
 local baselines = {}
 
@@ -105,12 +108,12 @@ local function stable(alike)
     if name == "tokens_per_second" then from, to = series.at[first], series.at[last] end
   end
   from = math.max(from, to - regression.MAX_SEGMENT + 1)
-  local text = { string.format("the stable segment: %d runs, %s (%s) to %s (%s)", to - from + 1,
+  local said = { string.format("the stable segment: %d runs, %s (%s) to %s (%s)", to - from + 1,
     alike.rows[from].id, date(alike.rows[from]), alike.rows[to].id, date(alike.rows[to])) }
   if to < n then
-    text[2] = string.format("%d newer runs are on another level: too few for a baseline", n - to)
+    said[2] = string.format("%d newer runs are on another level: too few for a baseline", n - to)
   end
-  return { kind = "segment", values = values, text = text }
+  return { kind = "segment", values = values, text = said }
 end
 
 local function one_run(document, what)
@@ -134,11 +137,11 @@ local function refusal(document, other)
   local why = compare.refusal(document, other)
   if why then return why end
   local json = require "woolly.json"
-  local function text(value) return value and json.encode(value) or nil end
+  local function encoded(value) return value and json.encode(value) or nil end
   local function alike(of)
     local run = of.run
     return { scenario = run.scenario, target = run.target, preset = run.preset,
-             switches = text(run.switches), params = text(run.params), machine = "", model = "" }
+             switches = encoded(run.switches), params = encoded(run.params), machine = "", model = "" }
   end
   return history.difference(alike(document), alike(other))
 end
@@ -180,6 +183,89 @@ function baselines.release(kept, document, name)
   local why = refusal(document, other)
   if why then return { reason = why, text = {} } end
   return one_run(other, "pinned as " .. name)
+end
+
+--- The metrics that a comma-separated list names.
+---@param text string
+---@return table<string, boolean>
+function baselines.chosen(text)
+  local names = {}
+  for name in text:gmatch("[^,%s]+") do
+    if not metrics.all[name] then
+      failure.raise(string.format("--metrics: unknown metric '%s'%s", name,
+                                  suggest.hint(name, suggest.keys(metrics.all))))
+    end
+    names[name] = true
+  end
+  return names
+end
+
+--- One line per metric of all runs (the first and its re-runs) against one baseline.
+---@param found woolly.Baseline
+---@param runs table<string, number[]>[]   samples by metric
+---@param tolerance number
+---@param names? table<string, boolean>|false   only these
+---@return woolly.Regression[]
+function baselines.judge(found, runs, tolerance, names)
+  local base, lines = found.values or found.samples, {}
+  for _, name in ipairs(regression.names(runs[1], base)) do
+    if not names or names[name] then
+      local all = {}
+      for i, samples in ipairs(runs) do all[i] = samples[name] or {} end
+      if found.kind == "run" then
+        lines[#lines + 1] = regression.against_run(name, base[name] or {}, all, tolerance)
+      else
+        for i, samples in ipairs(all) do all[i] = stats.median(samples) end
+        lines[#lines + 1] = regression.against_segment(name, base[name] or {}, all, tolerance)
+      end
+    end
+  end
+  return lines
+end
+
+local function because(document)
+  local run, model = document.run, document.model
+  return string.format("because: same machine %s, model %s, target %s%s, switches and options",
+    document.machine.fingerprint:sub(1, 6),
+    model and (model.sha256 or model.name):sub(1, 12) or "none", run.target,
+    run.preset and " " .. run.preset or "")
+end
+
+--- What was compared, why it may be, and how it ended, line by line.
+---@param otherwise string    what to say when there is no baseline: "no baseline stable"
+---@param found woolly.Baseline
+---@param document table      of the run that is judged
+---@param lines woolly.Regression[]
+---@return string[]
+function baselines.render(otherwise, found, document, lines)
+  local out = {}
+  if found.reason then
+    out[1] = string.format("%s: %s", otherwise, found.reason)
+    for _, line in ipairs(found.text or {}) do out[#out + 1] = "  " .. line end
+    return out
+  end
+  out[1] = "compared with " .. found.text[1]
+  out[2] = "  " .. because(document)
+  for i = 2, #found.text do out[#out + 1] = "  " .. found.text[i] end
+  return table.move(regression.render(lines, text.number), 1, #lines, #out + 1, out)
+end
+
+--- Judges one run by itself, for --baseline of any scenario: nothing is run again.
+---@param kept? woolly.store.Store
+---@param document table   saved already
+---@param which string
+---@param url string
+---@return string[] lines
+---@return integer status
+function baselines.check(kept, document, which, url)
+  local found = baselines.find(kept, document, which, url)
+  local lines = found.reason and {}
+    or baselines.judge(found, { baselines.samples(document) }, regression.TOLERANCE)
+  local out = baselines.render("no baseline " .. which, found, document, lines)
+  if regression.any(lines, "suspect") then
+    out[#out + 1] = "a suspect: regression.lua would run it again, twice"
+  end
+  return out, found.reason and 2 or regression.status(lines)
 end
 
 return baselines

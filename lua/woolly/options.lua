@@ -46,6 +46,8 @@ options.scenario = {
   { name = "save", type = "string", value = "FILE.json", help = "keep the report as a baseline" },
   { name = "compare", type = "string", value = "FILE|RUN",
     help = "compare with a saved report or a stored run" },
+  { name = "baseline", type = "string", value = "stable|yesterday|RUN|FILE",
+    help = "is it slower than runs like it before? (regression.lua also runs suspects again)" },
   { name = "store", type = "string", value = "URL|none", default = "woolly.db",
     help = "SQLite file that keeps the run" },
   { name = "tag", type = "tags", value = "K=V", help = "label of the run; may be repeated" },
@@ -64,7 +66,7 @@ options.tool = {
 }
 
 --- Options that the design names and this version does not have.
-local LATER <const> = { baseline = true, window = true, junit = true, html = true,
+local LATER <const> = { window = true, junit = true, html = true,
                         github = true }
 
 local PARAM_TYPES <const> = { string = "string", boolean = "boolean", number = "number" }

@@ -115,6 +115,15 @@ local function is_part(unit, tests, gate)
 end
 
 local function load_baseline(values)
+  local which = values.baseline
+  if which == "stable" or which == "yesterday" then
+    if values.store == "none" then
+      failure.raise(string.format("--baseline %s: needs the history of a store; name a file or a "
+                                  .. "--store", which))
+    end
+  elseif which then
+    stored.document(which, values.store, "--baseline") -- refused now, not after an hour
+  end
   if not values.compare then return nil end
   return stored.document(values.compare, values.store, "--compare")
 end

@@ -278,6 +278,12 @@ local function conclude(plan, run, keep, early_status)
   for _, path in ipairs { values.json or false, values.save or false } do
     if path then write_json(path, document) end
   end
+  local against
+  if values.baseline and not early_status then
+    local found
+    against, found = require("woolly.baselines").check(keep, document, values.baseline, values.store)
+    if status == 0 or found == 1 and status == 2 then status = found end
+  end
   if values.json == "-" then return status end
   io.write(text.render(document, { color = use_color(), kept = kept }))
   if plan.gate and plan.is_part then
@@ -288,6 +294,7 @@ local function conclude(plan, run, keep, early_status)
     io.write("compared with ", values.compare, why_not and ": cannot: " .. why_not .. "\n" or "\n",
              lines and compare.render(lines) or "")
   end
+  if against then io.write(table.concat(against, "\n"), "\n") end
   return status
 end
 
