@@ -7,6 +7,8 @@
 #include <string.h>
 
 #define MAX_VALUES 10000000
+#define GOLDEN 0.6180339887498949
+#define SECTIONS 12
 
 struct potts {
     const double *values;
@@ -137,6 +139,54 @@ static void join(struct potts *p, double price, struct gain *gains, char *taken,
     }
 }
 
+/* Moves each step to where the levels on its sides fit best. */
+static void move_steps(struct potts *p) {
+    for (int64_t k = 0; k + 1 < p->n_ends; k++) {
+        int64_t first = start_of(p, k), end = p->ends[k + 1], at = p->ends[k];
+        double left, right, sum = 0, least = INFINITY;
+        around_median(p, first, p->ends[k], &left);
+        around_median(p, p->ends[k], end, &right);
+        for (int64_t i = first; i + 1 < end; i++) {
+            sum += fabs(p->values[i] - left) - fabs(p->values[i] - right);
+            if (sum < least) {
+                least = sum;
+                at = i + 1;
+            }
+        }
+        p->ends[k] = at;
+    }
+}
+
+static double noise_at(const double *rest, int64_t n, double rho) {
+    double sum = 0;
+    for (int64_t i = 1; i < n; i++)
+        sum += fabs(rest[i] - rho * rest[i - 1]);
+    return sum;
+}
+
+/* Sum of |rest[i] - rho rest[i-1]| for the best rho in -1 .. 1, by golden section. */
+static double remembered_noise(const double *rest, int64_t n) {
+    double low = -1, high = 1;
+    double a = high - GOLDEN * (high - low), b = low + GOLDEN * (high - low);
+    double at_a = noise_at(rest, n, a), at_b = noise_at(rest, n, b);
+    for (int i = 0; i < SECTIONS; i++) {
+        if (at_a <= at_b) {
+            high = b;
+            b = a;
+            at_b = at_a;
+            a = high - GOLDEN * (high - low);
+            at_a = noise_at(rest, n, a);
+        } else {
+            low = a;
+            a = b;
+            at_a = at_b;
+            b = low + GOLDEN * (high - low);
+            at_b = noise_at(rest, n, b);
+        }
+    }
+    return at_a < at_b ? at_a : at_b;
+}
+
 static double criterion(struct potts *p, double beta) {
     double *rest = p->best; /* no longer needed */
     for (int64_t k = 0; k < p->n_ends; k++) {
@@ -145,14 +195,7 @@ static double criterion(struct potts *p, double beta) {
             rest[i] = p->values[i] - p->medians[k];
         }
     }
-    double product = 0, square = 0;
-    for (int64_t i = 1; i < p->n; i++) {
-        product += rest[i] * rest[i - 1];
-        square += rest[i - 1] * rest[i - 1];
-    }
-    double rho = square > 0 ? product / square : 0, noise = fabs(rest[0]), least = INFINITY;
-    for (int64_t i = 1; i < p->n; i++)
-        noise += fabs(rest[i] - rho * rest[i - 1]);
+    double noise = fabs(rest[0]) + remembered_noise(rest, p->n), least = INFINITY;
     if (p->n_ends > 2) {
         for (int64_t k = 1; k < p->n_ends; k++) {
             double step = 0.1 * fabs(p->medians[k] - p->medians[k - 1]);
@@ -201,7 +244,10 @@ static int l_potts(lua_State *L) {
     for (int64_t i = 0; i < n_prices; i++) {
         if (*cancel) return host_fail(L, ERR_CANCELLED, "steps: stopped");
         find_cheapest(&p, prices[i]);
-        if (p.most < p.n) join(&p, prices[i], gains, taken, together);
+        if (p.most < p.n) {
+            join(&p, prices[i], gains, taken, together);
+            move_steps(&p);
+        }
         double score = criterion(&p, beta);
         if (score < best || n_chosen == 0) {
             best = score;

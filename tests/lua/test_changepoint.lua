@@ -128,6 +128,67 @@ tap.test("one run aside is no new level; flat and short histories have none", fu
   end
 end)
 
+-- ---- shapes that others test with (asv's step generator, LLVM LNT's labelled series) ----
+
+--- n values: 1, changed by changes[i] from position i (from 0) on, plus noise().
+local function stairs(n, changes, noise)
+  local values, level = {}, 1.0
+  for i = 1, n do
+    level = level + (changes[i - 1] or 0)
+    values[i] = level + noise()
+  end
+  return values
+end
+
+tap.test("Potts finds the exact boundaries of asv's stairs, and none in much noise", function()
+  local generator = random.new(1234)
+  local few = { [5] = 0.4, [10] = 0.9, [20] = -0.2, [50] = 0.2, [70] = 1.1 }
+  tap.equal(indexes_of(changepoint.potts(stairs(100, few, function()
+    return 0.05 * generator:uniform()
+  end)), 1), "5, 10, 20, 50, 70")
+  local many = { [10] = 0.4, [30] = 0.9, [200] = -0.2, [600] = 0.2, [2500] = 1.1, [2990] = -0.5 }
+  local function gaussian(scale) return function() return scale * generator:normal() end end
+  tap.equal(indexes_of(changepoint.potts(stairs(3000, many, gaussian(0.05))), 1),
+            "10, 30, 200, 600, 2500, 2990")
+  tap.equal(#changepoint.potts(stairs(3000, many, gaussian(5))), 0)
+end)
+
+tap.test("a slow wave is no stairs, but the step in it is one", function()
+  local values = {}
+  for j = 0, 999 do values[j + 1] = 0.2 * math.cos(j / 100) + (j >= 500 and 1 or 0) end
+  tap.equal(indexes_of(changepoint.potts(values), 1), "500")
+end)
+
+tap.test("one value aside is no level for Potts, two are", function()
+  local values = {}
+  for i = 1, 50 do values[i] = 1.0 end
+  values[26] = 1000
+  tap.equal(#changepoint.potts(values), 0)
+  values[27] = 1000
+  tap.equal(indexes_of(changepoint.potts(values), 1), "25, 27")
+end)
+
+tap.test("two modes, in turns or in pairs, are no change; a slope is a drift", function()
+  local generator = random.new(29)
+  local bimodal, alternating, rising, falling = {}, {}, {}, {}
+  for i = 1, 24 do
+    local noise = 0.5 * generator:uniform()
+    bimodal[i] = 11 + i % 2 + noise
+    alternating[i] = 11 + i // 2 % 2 + noise
+    rising[i] = 11 + 0.11 * i + noise
+    falling[i] = 12.5 - 0.1 * i + noise
+  end
+  for _, values in ipairs { bimodal, alternating, rising, falling } do
+    tap.equal(#changepoint.hunter(values), 0)
+  end
+  for _, values in ipairs { bimodal, alternating } do
+    tap.equal(trend.drift(values).verdict, "steady")
+  end
+  tap.equal(trend.drift(rising).verdict, "drift")
+  tap.equal(trend.drift(falling).verdict, "drift")
+  tap.truthy(trend.drift(falling).change < -0.03)
+end)
+
 tap.test("values through 0 and below 0 are judged too", function()
   local values = {}
   for i = 1, 60 do values[i] = (i <= 30 and -5 or 5) + (i % 7) / 10 end
