@@ -55,7 +55,7 @@ static double metric(const char *name) {
 }
 
 static void wait_for_metric(const char *name, double wanted) {
-    for (int i = 0; i < 200 && metric(name) != wanted; i++)
+    for (int i = 0; i < 2000 && metric(name) != wanted; i++)
         peer_sleep_ms(10);
     CHECK_NEAR(metric(name), wanted, 0);
 }
