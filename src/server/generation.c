@@ -125,7 +125,10 @@ static void hold_piece(struct job *job, const struct tokenizer *tokenizer, int32
     size_t size = tokenizer_piece(tokenizer, token, false, piece, sizeof piece);
     if (size > sizeof piece) { /* text runs of thousands of bytes exist */
         long_piece = mem_alloc(size);
-        if (long_piece == NULL) return;
+        if (long_piece == NULL) {
+            job->held.failed = true;
+            return;
+        }
         tokenizer_piece(tokenizer, token, false, long_piece, size);
     }
     const size_t room = 3 * (size + 4);
@@ -137,6 +140,22 @@ static void hold_piece(struct job *job, const struct tokenizer *tokenizer, int32
     if (job->generation->faults->split_utf8 && (job->n_made == 2 || job->n_made == 3)) {
         text_puts(&job->held, job->n_made == 2 ? "\xc3" : "\xa9");
     }
+}
+
+/* A buffer could not grow: what it holds has a hole. */
+static bool is_incomplete(const struct job *job) {
+    bool failed = job->held.failed || job->text.failed || job->said.failed || job->ids.failed;
+    for (int i = 0; i < 4; i++)
+        failed = failed || job->logprobs[i].failed;
+    return failed || job->generation->reply->out.failed;
+}
+
+/* Under the lock: the end of it all, said if there is memory to say so. */
+static void fail_memory(struct generation *g) {
+    stats_add(&g->stats->generations_failed, 1);
+    atomic_store(&g->reply->cancelled, true);
+    g->reply->status = 500;
+    g->reply->cut = g->reply->done = true;
 }
 
 bool generation_token(struct job *job, const struct tokenizer *tokenizer, int32_t token,
@@ -152,7 +171,8 @@ bool generation_token(struct job *job, const struct tokenizer *tokenizer, int32_
     const char *finish = is_end || stop != SIZE_MAX       ? "stop"
                          : job->n_made >= job->max_tokens ? "length"
                                                           : NULL;
-    if (misbehave(job)) {
+    if (is_incomplete(job)) fail_memory(g);
+    if (g->reply->cut || misbehave(job)) {
         reply_wake(g->reply);
         return true;
     }
@@ -163,9 +183,11 @@ bool generation_token(struct job *job, const struct tokenizer *tokenizer, int32_
     } else if (finish == NULL) {
         give(job, job->held.size - may_be_stop(g, &job->held));
     }
-    if (finish == NULL) {
+    if (is_incomplete(job)) fail_memory(g);
+    if (finish == NULL || g->reply->cut) {
+        const bool ends = g->reply->cut;
         reply_wake(g->reply);
-        return false;
+        return ends;
     }
     pthread_mutex_unlock(&g->reply->lock);
     generation_finish(job, finish);
@@ -202,12 +224,9 @@ void generation_finish(struct job *job, const char *finish) {
     }
     if (g->n_ended == g->n_jobs) {
         release_session(job);
-        if (g->reply->out.failed) {
-            g->reply->cut = true;
-            g->reply->status = 500;
-        }
         g->reply->done = true;
     }
+    if (is_incomplete(job)) fail_memory(g);
     reply_wake(g->reply);
 }
 

@@ -474,7 +474,9 @@ static bool encode_chat(struct reader *r, const struct session *conversation) {
         r->g->stops[r->g->n_stops] = mem_strdup(stop);
         if (r->g->stops[r->g->n_stops] != NULL) r->g->n_stops++;
     }
-    return new_jobs(r, 1) && set_prompt(r, 0, ids, n);
+    if (new_jobs(r, 1)) return set_prompt(r, 0, ids, n);
+    mem_free(ids);
+    return false;
 }
 
 static void free_messages(struct session *s) {

@@ -5,6 +5,7 @@
 #include "support/goldens.h"
 #include "support/http_peer.h"
 
+#include "base/alloc.h"
 #include "base/json.h"
 
 #include <pthread.h>
@@ -389,6 +390,45 @@ static void check_faults(void) {
     check_fault("first_ms=30,token_ms=5,stall_ms=20", body, true, NULL);
 }
 
+/* ---- short of memory: a refusal or an ended connection, never a wrong answer, and life goes on
+ * ---- */
+
+static void check_memory(void) {
+    static const char *const bodies[] = {
+        "{\"prompt\":\"Once upon a "
+        "time\",\"max_tokens\":24,\"temperature\":0,\"ignore_eos\":true,\"logprobs\":1}",
+        "{\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}],\"max_tokens\":4,\"temperature\":0,"
+        "\"stream\":true}"};
+    static const char *const paths[] = {"/v1/completions", "/v1/chat/completions"};
+    for (int which = 0; which < 2; which++) {
+        for (unsigned nth = 1; nth < 90; nth++) {
+            mem_fail_at(nth, 0);
+            struct peer_answer a = post(paths[which], bodies[which]);
+            mem_fail_at(0, 0);
+            CHECK(a.status == 200 || a.status == 400 || a.status == 429 || a.status == 500 ||
+                  a.status == 0);
+            if (which == 0 && a.status == 200) {
+                char text[1024];
+                text_of(&a, text, sizeof text);
+                CHECK_STR(text, alone[0]);
+            }
+            peer_free(&a);
+        }
+    }
+    for (unsigned nth = 1; nth < 40; nth++) {
+        struct server_options o = server_options_default();
+        struct err err = {0};
+        o.port = 0;
+        mem_fail_at(nth, 1);
+        struct server *s = server_start(&o, &err);
+        mem_fail_at(0, 0);
+        CHECK(s != NULL || err.message[0] != '\0');
+        server_stop(s);
+    }
+    wait_for_metric("active_streams", 0);
+    wait_for_metric("kv_bytes", 0);
+}
+
 int main(void) {
     server = start(NULL);
     check_alone();
@@ -396,6 +436,7 @@ int main(void) {
     check_leaving();
     check_sessions();
     check_refusals();
+    check_memory();
     check_tools();
     check_models();
     server_stop(server);
