@@ -536,6 +536,38 @@ static void test_every_failing_allocation(void) {
     unlink(path);
 }
 
+static bool tell_tag(void *user, const struct store_tagged *tag) {
+    struct told *told = user;
+    strcat(told->text, tag->key);
+    return true;
+}
+
+static void test_reading_with_every_failing_allocation(void) {
+    struct store *store = must_open(fresh(), false);
+    save(store, "01FIRST");
+    save(store, "01SECOND");
+    const char *whole = "01FIRST: tok=41.2/25 ttf=41.2/25 01SECOND: tok=41.2/25 ttf=41.2/25 "
+                        "branchbranch";
+    bool done = false;
+    int64_t before = 0;
+    for (uint64_t n = 1; !done && n < 5000; n++) {
+        struct told told = {.stop_after = 0};
+        struct store_history visit = {.user = &told, .run = tell_run, .value = tell_value};
+        struct err err = {.message = ""};
+        if (n == 2) before = mem_live_bytes();
+        mem_fail_at(n, n % 2 == 0);
+        bool ok = store_history(store, &(struct store_filter){0}, NULL, &visit, &err) &&
+                  store_tags(store, "branch", tell_tag, &told, &err);
+        mem_fail_at(0, 0);
+        done = ok && n >= 10; /* SQLite needs little of what it has in its cache already */
+        if (!ok) CHECK_INT(err.code, ERR_ENVIRONMENT);
+        if (ok) CHECK_STR(told.text, whole); /* never a part of it for the whole */
+        if (n > 2) CHECK(mem_live_bytes() <= before + 65536);
+    }
+    CHECK(done);
+    store_close(store);
+}
+
 int main(void) {
     if (mkdtemp(folder) == NULL) check_skip("no folder can be made in /tmp");
     test_a_run_comes_back();
@@ -555,6 +587,7 @@ int main(void) {
     test_names_that_are_no_files();
     test_no_permission_is_told_at_opening();
     test_every_failing_allocation();
+    test_reading_with_every_failing_allocation();
     char command[64];
     snprintf(command, sizeof command, "rm -rf %s", folder);
     CHECK_INT(system(command), 0);
