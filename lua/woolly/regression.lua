@@ -11,6 +11,9 @@ regression.MIN_SEGMENT = 8  -- runs that tell how much runs differ by themselves
 regression.MAX_SEGMENT = 30
 regression.RERUNS = 2
 
+-- As a gate passes only what clears its limit, a drop passes only when it is clearly smaller than
+-- the tolerance: by so many times the noise of a run.
+local NOISE_REACH <const> = 2.5
 local MIN_SAMPLES <const> = 5 -- of one run, when it is compared with one other
 
 ---@class woolly.Regression
@@ -96,8 +99,8 @@ local function has_no_logarithm(values)
   return false
 end
 
---- Against the runs of the stable segment: outside of where one more of them would lie, and beyond
---- the tolerance.
+--- Against the runs of the stable segment: outside of where one more of them would lie, and so far
+--- that a loss of the tolerance cannot be ruled out (a gain: beyond it).
 ---@param name string
 ---@param segment number[]   one median per run, oldest first
 ---@param runs number[]      medians of the new run, and of its re-runs
@@ -125,9 +128,13 @@ function regression.against_segment(name, segment, runs, tolerance)
   line.change = shown(change_of(metric, line.value, line.base))
   local worse, better = count(runs, function(value)
     local side, change = baseline.breach(prediction, value, metric.better)
-    return side and math.abs(change) > tolerance and side or nil
+    local reach = side == "worse" and NOISE_REACH * prediction.scale or 0
+    return side and math.abs(change) + reach > tolerance and side or nil
   end)
   settle(line, worse, better, #runs)
+  if line.verdict == "regressed" and -line.change < tolerance then
+    line.reason = string.format("a loss of %g %% cannot be ruled out", 100 * tolerance)
+  end
   local blur = math.max(line.high / line.base, line.base / line.low) - 1
   if line.verdict == "ok" and blur > tolerance then
     line.reason = string.format("runs differ by %.1f %%: a change of %g %% would not be seen",

@@ -36,7 +36,11 @@ tap.test("a metric whose less is better turns it round", function()
 end)
 
 tap.test("beyond the noise but within the tolerance is no finding, nor the reverse", function()
-  tap.equal(verdict("tokens_per_second", segment(100), { 96, 96, 96 }).verdict, "ok")
+  tap.equal(verdict("tokens_per_second", segment(100), { 97.5, 97.5, 97.5 }).verdict, "ok")
+  tap.equal(verdict("tokens_per_second", segment(100), { 104, 104, 104 }).verdict, "ok")
+  local near = verdict("tokens_per_second", segment(100), { 96, 96, 96 })
+  tap.equal(near.verdict, "regressed")
+  tap.contains(near.reason, "a loss of 5 % cannot be ruled out")
   tap.equal(verdict("tokens_per_second", segment(100), { 96, 96, 96 }, 0.02).verdict, "regressed")
   local noisy = {}
   for i = 1, 20 do noisy[i] = 100 * (1 + 0.2 * ((i * 7) % 5 - 2) / 2) end
