@@ -158,7 +158,7 @@ end
 ---@param look? integer   1: the samples were judged so often, this time included
 ---@return number value, number low, number high
 function gate.estimate(samples, stat, exact, look)
-  local sorted = stats.sorted_samples(samples)
+  local sorted = stats.sorted(samples)
   local n, percentile, value = #sorted, percentile_of(stat), nil
   if stat == "median" then
     value = (sorted[(n + 1) // 2] + sorted[n // 2 + 1]) / 2

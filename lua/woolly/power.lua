@@ -223,7 +223,7 @@ function power.gates(n)
     local cells = shares(n, function()
       local samples = {}
       for k = 1, count do samples[k] = -math.log(1 - generator:uniform()) end
-      local _, high = interval.of(stats.sorted_samples(samples), p)
+      local _, high = interval.of(stats.sorted(samples), p)
       return { pass = high <= truth }
     end)
     rows[#rows + 1] = { group = "gate", n = n, cells = cells, goal = "<= 1 %",

@@ -16,20 +16,18 @@ function stats.accelerate(numeric)
   primitives.current = numeric
 end
 
----@param values number[]
----@return number[]
-function stats.sorted(values)
+local function sorted(values)
   local copy = table.move(values, 1, #values, 1, {})
   table.sort(copy)
   return copy
 end
 
---- The same for samples that are known to be finite, where there are many of them sooner.
+--- A sorted copy.
 ---@param values number[]
 ---@return number[]
-function stats.sorted_samples(values)
-  if #values < MANY then return stats.sorted(values) end
-  return primitives.call("sort", stats.sorted, values)
+function stats.sorted(values)
+  if #values < MANY then return sorted(values) end
+  return primitives.call("sort", sorted, values)
 end
 
 local function middle(sorted)

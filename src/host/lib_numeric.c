@@ -6,6 +6,7 @@
  * a resample is then a histogram of indexes, and its median or percentile one walk over counts. */
 #include "host/lib_numeric.h"
 
+#include <limits.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -180,14 +181,25 @@ static int l_bootstrap_ratio(lua_State *L) {
     return push_interval(L, &a, &b, &options);
 }
 
-/* numeric.sort(values) -> a sorted copy */
+/* numeric.sort(values) -> a sorted copy; infinities have their place, NaN has none */
 static int l_sort(lua_State *L) {
-    int64_t n;
-    double *values = host_check_numbers(L, 1, &n);
+    luaL_checktype(L, 1, LUA_TTABLE);
+    lua_Integer n = luaL_len(L, 1);
+    double *values = host_block(L, (uint64_t)n, sizeof *values);
     if (values == NULL) return host_fail_memory(L, "samples", (uint64_t)n, sizeof *values);
+    for (lua_Integer i = 0; i < n; i++) {
+        int is_number;
+        lua_geti(L, 1, i + 1);
+        values[i] = lua_tonumberx(L, -1, &is_number);
+        if (!is_number || lua_type(L, -1) != LUA_TNUMBER || isnan(values[i])) {
+            return luaL_argerror(
+                L, 1, lua_pushfstring(L, "element %I is no number", (LUAI_UACINT)(i + 1)));
+        }
+        lua_pop(L, 1);
+    }
     qsort(values, (size_t)n, sizeof *values, compare);
-    lua_createtable(L, (int)n, 0);
-    for (int64_t i = 0; i < n; i++) {
+    lua_createtable(L, n < INT_MAX ? (int)n : 0, 0);
+    for (lua_Integer i = 0; i < n; i++) {
         lua_pushnumber(L, values[i]);
         lua_rawseti(L, -2, i + 1);
     }

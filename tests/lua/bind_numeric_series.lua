@@ -76,10 +76,13 @@ end)
 tap.test("sorted copies", function()
   local values = series.history(generator, 2000, 0.1)
   values[7] = values[1000]
-  same_in_both(stats.sorted_samples, values)
-  same_in_both(stats.sorted_samples, {})
+  same_in_both(stats.sorted, values)
+  same_in_both(stats.sorted, {})
   tap.equal(table.concat(numeric.sort { 3, -1, 2.5 }, " "), "-1.0 2.5 3.0")
-  tap.raises(function() numeric.sort { 0 / 0 } end, "finite")
+  tap.equal(numeric.sort({ 1 / 0, 1, -1 / 0 })[1], -1 / 0)
+  tap.raises(function() numeric.sort { 1, 0 / 0 } end, "element 2 is no number")
+  tap.raises(function() numeric.sort { "1" } end, "element 1 is no number")
+  tap.raises(function() numeric.sort() end, "table expected")
 end)
 
 local huge, absent = series.shared "edivisive_huge.json"

@@ -36,7 +36,7 @@ function numeric.bootstrap_ratio(a, b, options) end
 ---@return number? low, number|string high, string? code
 function numeric.bootstrap_percentile(values, percentile, options) end
 
---- A copy of finite numbers in ascending order.
+--- A copy in ascending order. NaN raises.
 ---@param values number[]
 ---@return number[]? sorted, string? message, string? code
 function numeric.sort(values) end
