@@ -4,9 +4,10 @@ local woolly = require "woolly"
 
 return woolly.scenario {
   about = "A server for hours: crashes, failures, leaks of memory, files and threads, drift",
-  help = "Slices of the same load for --duration seconds. After each the resident memory, threads and\n"
-    .. "open files of the server's process are read. What rises steadily (Mann-Kendall, p < 0.01, more\n"
-    .. "than 1 % an hour by Theil and Sen's slope) is a leak. Hours with a leak or drift count as none.",
+  help = "Slices of the same load for --duration seconds. After each the resident memory, threads\n"
+    .. "and open files of the server's process are read. What rises steadily (Mann-Kendall or its\n"
+    .. "steps, p < 0.01, more than 1 % an hour by Theil and Sen's slope) is a leak. Hours with a\n"
+    .. "leak or drift count as none.",
   title = "Stability",
   gate = "stability",
   target = "openai",

@@ -1,4 +1,5 @@
-/* host.c - one Lua state around the rooms in C: modules, limits, one protected call, exit status. */
+/* host.c - one Lua state around the rooms in C: modules, limits, one protected call, exit status.
+ */
 #include "host/host.h"
 
 #include "base/alloc.h"
@@ -8,9 +9,11 @@
 
 #include <errno.h>
 #include <lualib.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 /* Exit status: DESIGN section 5. */
@@ -120,7 +123,8 @@ static bool has_module(const struct host *host, const char *name, const char *fi
         return n > 0 && (size_t)n < sizeof path && path_exists(path);
     }
     const struct embedded_lua *m = embedded_lua;
-    while (m->module != NULL && strcmp(m->module, name) != 0) m++;
+    while (m->module != NULL && strcmp(m->module, name) != 0)
+        m++;
     return m->module != NULL;
 }
 
@@ -247,8 +251,9 @@ static int conclude(lua_State *L, int lua_status) {
     if (lua_status == LUA_OK) return (int)lua_tointeger(L, -1);
     if (host_is_memory_error(L, lua_status, -1)) {
         if (host->cap_hit) {
-            fprintf(stderr, "woolly: out of memory: the script needs more than %zu MB. Raise the cap "
-                            "with --memory-mb N in front of the script's name\n",
+            fprintf(stderr,
+                    "woolly: out of memory: the script needs more than %zu MB. Raise the cap "
+                    "with --memory-mb N in front of the script's name\n",
                     host->lua_cap / MB);
         } else {
             fprintf(stderr, "woolly: out of memory\n");
@@ -322,7 +327,8 @@ static bool read_host_options(struct host *host, int argc, char **argv, int *use
         unsigned long long megabytes = strtoull(value, &end, 10);
         if (errno != 0 || *end != '\0' || value[0] < '0' || value[0] > '9' || megabytes < 1 ||
             megabytes > 1000000) {
-            fprintf(stderr, "woolly: command line: --memory-mb: %.40s, allowed 1..1000000\n", value);
+            fprintf(stderr, "woolly: command line: --memory-mb: %.40s, allowed 1..1000000\n",
+                    value);
             return false;
         }
         host->lua_cap = (size_t)megabytes * MB;
@@ -331,11 +337,25 @@ static bool read_host_options(struct host *host, int argc, char **argv, int *use
     return true;
 }
 
+/* A program of ours that another of ours started ends with it, even where that one is killed: a
+ * server or a measurement must not go on beside the next. posix_spawn cannot ask for this, so the
+ * child does, by the parent's id in the environment. */
+static void follow_parent(void) {
+    char id[24];
+    const char *parent = getenv("WOOLLY_PARENT");
+    if (parent != NULL && strtol(parent, NULL, 10) == (long)getppid()) {
+        prctl(PR_SET_PDEATHSIG, SIGTERM);
+    }
+    snprintf(id, sizeof id, "%ld", (long)getpid());
+    setenv("WOOLLY_PARENT", id, 1);
+}
+
 int host_main(int argc, char **argv) {
     static struct host host; /* static: handlers may look at it until the very end */
     host = (struct host){.lua_cap = (size_t)DEFAULT_MEMORY_MB * MB};
     int used = 1;
     if (argc < 1) return STATUS_INPUT;
+    follow_parent();
     if (!read_host_options(&host, argc, argv, &used)) return STATUS_INPUT;
     struct err err;
     if (!host_stop_begin(&host, &err)) {
