@@ -101,7 +101,8 @@ static ssize_t read_stream(void *user, uint64_t position, char *buffer, size_t m
     ssize_t result = 0;
     reply_lock(r);
     const size_t left = r->out.size - r->taken;
-    if (left > 0 && !(r->cut && atomic_load(&r->cancelled) && x->server->faults.any == false)) {
+    if (left > 0 &&
+        !(r->cut && (atomic_load(&r->cancelled) || r->direct_fd >= 0) && !x->server->faults.any)) {
         const size_t n = left < most ? left : most;
         memcpy(buffer, r->out.data + r->taken, n);
         r->taken += n;
@@ -144,6 +145,7 @@ static enum MHD_Result send_reply(struct exchange *x) {
     struct reply *r = x->reply;
     reply_lock(r);
     const bool streams = r->streams, done = r->done, gone = r->cut;
+    if (streams && x->is_chunked) r->direct_fd = x->fd;
     if (!streams && !done) {
         r->suspended = x->connection;
         MHD_suspend_connection(x->connection);
@@ -306,7 +308,8 @@ static int fd_of(struct MHD_Connection *connection) {
 }
 
 static enum MHD_Result begin(struct server *server, struct MHD_Connection *connection,
-                             const char *url, const char *method, void **state) {
+                             const char *url, const char *method, const char *version,
+                             void **state) {
     struct exchange *x = mem_new(sizeof *x);
     if (x == NULL) return MHD_NO;
     *state = x;
@@ -314,6 +317,7 @@ static enum MHD_Result begin(struct server *server, struct MHD_Connection *conne
     x->connection = connection;
     x->fd = fd_of(connection);
     x->method = method;
+    x->is_chunked = strcmp(version, "HTTP/1.1") == 0;
     x->status = 200;
     x->content_type = "application/json";
     front_state(server->front, x->fd, FRONT_BODY);
@@ -354,8 +358,7 @@ static enum MHD_Result on_request(void *user, struct MHD_Connection *connection,
                                   const char *method, const char *version, const char *data,
                                   size_t *size, void **state) {
     struct exchange *x = *state;
-    (void)version;
-    if (x == NULL) return begin(user, connection, url, method, state);
+    if (x == NULL) return begin(user, connection, url, method, version, state);
     if (*size > 0) {
         take_body(x, data, *size);
         *size = 0;

@@ -25,6 +25,10 @@ struct reply {
     int status;                       /* of a body */
     int retry_after_s;                /* 0: none */
     struct MHD_Connection *suspended; /* to be resumed; NULL: it runs */
+    /* The socket of a suspended stream in chunks, -1: none. All that came before has been sent
+     * then, so the producer may send a chunk itself: waking another thread for each token costs
+     * more than the token's way through the kernel, most of all where every core computes. */
+    int direct_fd;
 };
 
 struct reply *reply_new(void); /* one reference; NULL when memory is short */

@@ -37,6 +37,7 @@ struct exchange {
     struct json *json; /* the body, once read */
     uint64_t client;
     bool is_answered, is_too_large;
+    bool is_chunked; /* the client understands chunks: HTTP/1.1 */
     /* The answer: either at once by these, or later by the reply. */
     int status;
     int retry_after_s;
