@@ -121,7 +121,7 @@ return woolly.tool {
     for i, alert in ipairs(new) do documents[i] = alerts.document(alert) end
     common.print(p, { new = json.array(documents), known = #list - #new, runs = n_runs,
                       failures = json.array(failures), status = status },
-                 table.concat(out, "\n"))
+                 common.lines(out))
     return status
   end,
 }

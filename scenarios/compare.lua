@@ -214,7 +214,7 @@ return woolly.tool {
       verdict = verdict.verdict, ratio = verdict.ratio, low = verdict.low, high = verdict.high,
       operations = lines and json.array(lines), reason = why_not,
       blamed = culprit and culprit.operation, threshold = p.threshold,
-      status = STATUS[verdict.verdict] }, table.concat(out, "\n"))
+      status = STATUS[verdict.verdict] }, common.lines(out))
     return STATUS[verdict.verdict]
   end,
 }

@@ -113,7 +113,7 @@ return woolly.tool {
     common.print(p, { runs = json.array(ids), baseline = { name = p.baseline, kind = found.kind,
       text = json.array(found.text or {}), reason = found.reason }, lines = json.array(all[1]),
       release = all[2] and json.array(all[2]), status = status,
-      confirmed = status == 1 }, table.concat(out, "\n"))
+      confirmed = status == 1 }, common.lines(out))
     return status
   end,
 }

@@ -20,7 +20,7 @@ function actions.list(p, kept)
                                  row.status, row.verdict or "-", row.model_name or "-")
   end
   if #rows == 0 then lines[2] = "no runs kept in " .. kept:path() end
-  common.print(p, { runs = json.array(rows) }, table.concat(lines, "\n"))
+  common.print(p, { runs = json.array(rows) }, common.lines(lines))
 end
 
 function actions.show(p, kept, which)

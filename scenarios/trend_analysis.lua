@@ -152,7 +152,7 @@ return woolly.tool {
                                                    trends.MIN_RUNS))
     common.print(p, { window = p.window, runs = #found.rows, groups = groups,
                       trajectory = steps and json.array(steps), status = status },
-                 table.concat(out, "\n"))
+                 common.lines(out))
     return status
   end,
 }

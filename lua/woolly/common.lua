@@ -265,6 +265,16 @@ function common.print(p, document, text)
   if p.json ~= "-" then io.write(text, "\n") end
 end
 
+--- Lines to print as one text: names in them come from files and other programs, so no control byte
+--- reaches the terminal.
+---@param lines string[]
+---@return string
+function common.lines(lines)
+  local out = {}
+  for i, line in ipairs(lines) do out[i] = line:gsub("[%c\127]", "?") end
+  return table.concat(out, "\n")
+end
+
 common.json_param = { type = "string", help = "write the result as JSON here (- is stdout)" }
 
 return common

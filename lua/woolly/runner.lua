@@ -294,7 +294,7 @@ local function conclude(plan, run, keep, early_status)
     io.write("compared with ", values.compare, why_not and ": cannot: " .. why_not .. "\n" or "\n",
              lines and compare.render(lines) or "")
   end
-  if against then io.write(table.concat(against, "\n"), "\n") end
+  if against then io.write(require("woolly.common").lines(against), "\n") end
   return status
 end
 

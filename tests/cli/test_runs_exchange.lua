@@ -94,6 +94,21 @@ tap.test("dates and values become runs in the order of the dates", function()
   tap.equal(newest(into).run.started, "2026-01-02T03:04:05.000Z")
 end)
 
+tap.test("names from a file reach the terminal without control bytes", function()
+  local text = cli.expect(0, runs("export", "last", "--store", from)).out
+    :gsub('"scenario":"quick"', '"scenario":"\\u001b[31mred"', 1)
+    :gsub('"id":"%w%w%w%w', '"id":"7ZZZ', 1)
+  local result = import(text)
+  tap.equal(result.status, 0, result.err)
+  local scripts = { runs("--store", into), { "trend_analysis.lua", "--store", into },
+                    { "alerts.lua", "--store", into } }
+  for _, words in ipairs(scripts) do
+    local out = cli.run(words).out
+    tap.truthy(not out:find("\27", 1, true), words[1])
+  end
+  tap.contains(cli.run(scripts[2]).out, "?[31mred")
+end)
+
 tap.test("what is wrong in a CSV is named with its line", function()
   cli.one_line(import("2026-01-02,1\n2026-13-01,2\n", "--metric", "ttft_ms").err, "line 2",
                "2026-13-01")
