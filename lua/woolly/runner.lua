@@ -7,6 +7,7 @@ local judging  = require "woolly.judging"
 local models   = require "woolly.models"
 local noise    = require "woolly.noise"
 local progress = require "woolly.progress"
+local quality  = require "woolly.quality"
 local recorder = require "woolly.recorder"
 local report   = require "woolly.report.json"
 local roofs    = require "woolly.roofs"
@@ -255,6 +256,11 @@ end
 local function conclude(plan, run, keep, early_status)
   local values = plan.values
   run.facts.status = early_status and early_status ~= 1 and "partial" or "complete"
+  for _, name in ipairs(run.recorder.order) do
+    for _, note in ipairs(quality.notes(name, run.recorder.measured[name].samples)) do
+      run.notes[#run.notes + 1] = note
+    end
+  end
   local document = report.build(run.facts, {
     machine = describe_machine(), model = describe_model(),
     order = run.recorder.order, measured = run.recorder.measured, checks = run.check.lines,
