@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 
 #include <math.h>
+#include <string.h>
 
 struct likely {
     float logit;
@@ -32,10 +33,33 @@ static double log_of_sum(const float *logits, int64_t n) {
     return top + log(sum);
 }
 
+/* A token's text; one that is only a part of a character as OpenAI writes it: "bytes:\\xe2\\x82".
+ */
 static void put_token(struct text *out, const struct tokenizer *tokenizer, int32_t token) {
     char piece[256];
     size_t size = tokenizer_piece(tokenizer, token, true, piece, sizeof piece);
-    text_json(out, piece, size < sizeof piece ? size : sizeof piece);
+    if (size > sizeof piece) size = sizeof piece;
+    if (text_is_utf8(piece, size)) {
+        text_json(out, piece, size);
+        return;
+    }
+    text_puts(out, "\"bytes:");
+    for (size_t i = 0; i < size; i++)
+        text_printf(out, "\\\\x%02x", (unsigned char)piece[i]);
+    text_puts(out, "\"");
+}
+
+/* Several ids may stand for one text; a JSON object holds it once. */
+static bool is_repeated(const struct tokenizer *tokenizer, const struct likely *likely, int i) {
+    char piece[256], other[256];
+    const size_t size = tokenizer_piece(tokenizer, likely[i].token, true, piece, sizeof piece);
+    for (int j = 0; j < i && size <= sizeof piece; j++) {
+        if (tokenizer_piece(tokenizer, likely[j].token, true, other, sizeof other) == size &&
+            memcmp(piece, other, size) == 0) {
+            return true;
+        }
+    }
+    return size > sizeof piece;
 }
 
 /* {"token":..,"logprob":..,"bytes":[..] */
@@ -77,6 +101,7 @@ void parts_logprobs(struct job *job, const struct tokenizer *tokenizer, int32_t 
     text_number(&l[1], (double)logits[token] - sum, 6);
     text_puts(&l[2], "{");
     for (int i = 0; i < n; i++) {
+        if (is_repeated(tokenizer, likely, i)) continue;
         if (i > 0) text_puts(&l[2], ",");
         put_token(&l[2], tokenizer, likely[i].token);
         text_puts(&l[2], ":");

@@ -94,6 +94,15 @@ static size_t utf8_length(const unsigned char *p, size_t left) {
     return n;
 }
 
+bool text_is_utf8(const char *data, size_t size) {
+    const unsigned char *p = (const unsigned char *)data;
+    for (size_t i = 0, n; i < size; i += n) {
+        n = utf8_length(p + i, size - i);
+        if (n == 0) return false;
+    }
+    return true;
+}
+
 static bool is_plain(unsigned char c) {
     return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
 }

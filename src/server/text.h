@@ -30,6 +30,7 @@ void text_drop(struct text *text, size_t n);
 /* A NUL behind the content that size does not count; "" when memory is short. */
 const char *text_string(struct text *text);
 
+bool text_is_utf8(const char *data, size_t size);
 /* A JSON string with its quotation marks; bytes that are no UTF-8 become U+FFFD. */
 void text_json(struct text *text, const char *data, size_t size);
 void text_jsons(struct text *text, const char *string);
