@@ -1,19 +1,17 @@
 /* front.c - see front.h. */
 #include "server/front.h"
+#include "server/front_listen.h"
 
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "server/answer.h"
 #include "server/http_scan.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <microhttpd.h>
-#include <netdb.h>
+#include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
@@ -37,7 +35,8 @@ enum slot_state { SLOT_FREE, SLOT_HEAD, SLOT_DRAIN, SLOT_IDLE, SLOT_BODY, SLOT_A
 
 struct slot { /* by file descriptor */
     enum slot_state state;
-    int64_t since_ns; /* of the state; of a head: since its first byte, 0: none came */
+    uint32_t generation; /* of the connection: an event of one before it says nothing about it */
+    int64_t since_ns;    /* of the state; of a head: since its first byte, 0: none came */
     int64_t accepted_ns;
     uint64_t body_bytes;
     struct reply *reply; /* watched */
@@ -63,48 +62,6 @@ struct front {
 
 /* ---- listening ---- */
 
-static bool is_loopback(const struct sockaddr *a) {
-    if (a->sa_family == AF_INET) {
-        return (ntohl(((const struct sockaddr_in *)(const void *)a)->sin_addr.s_addr) >> 24) == 127;
-    }
-    return a->sa_family == AF_INET6 &&
-           IN6_IS_ADDR_LOOPBACK(&((const struct sockaddr_in6 *)(const void *)a)->sin6_addr);
-}
-
-static bool open_listener(struct front *f, struct err *err) {
-    const struct front_options *o = &f->options;
-    struct addrinfo hints = {.ai_flags = AI_NUMERICHOST | AI_PASSIVE, .ai_socktype = SOCK_STREAM},
-                    *found = NULL;
-    char port[16];
-    snprintf(port, sizeof port, "%d", o->port);
-    const char *host = strcmp(o->bind, "localhost") == 0 ? "127.0.0.1" : o->bind;
-    if (getaddrinfo(host, port, &hints, &found) != 0 || found == NULL) {
-        return err_set(
-            err, ERR_INPUT,
-            "server: bind: \"%.60s\" is no address, allowed are 127.0.0.1, ::1, 0.0.0.0 ..",
-            o->bind);
-    }
-    const int on = 1;
-    f->is_loopback = is_loopback(found->ai_addr);
-    f->listener = socket(found->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    bool good = f->listener >= 0 &&
-                setsockopt(f->listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
-                bind(f->listener, found->ai_addr, found->ai_addrlen) == 0 &&
-                listen(f->listener, 1024) == 0;
-    const int why = errno;
-    freeaddrinfo(found);
-    if (!good) {
-        return err_set_errno(err, why, "server: port %d of %.60s cannot be used", o->port, o->bind);
-    }
-    struct sockaddr_storage bound;
-    socklen_t size = sizeof bound;
-    getsockname(f->listener, (struct sockaddr *)&bound, &size);
-    f->port =
-        ntohs(bound.ss_family == AF_INET ? ((struct sockaddr_in *)(void *)&bound)->sin_port
-                                         : ((struct sockaddr_in6 *)(void *)&bound)->sin6_port);
-    return true;
-}
-
 /* As many descriptors as the connections need, where the hard limit allows it. */
 static void raise_limit(int wanted) {
     struct rlimit limit;
@@ -114,7 +71,8 @@ static void raise_limit(int wanted) {
 }
 
 static void add_to_epoll(struct front *f, int fd, uint32_t events) {
-    struct epoll_event event = {.events = events, .data.fd = fd};
+    const uint64_t generation = fd < f->n_slots ? f->slots[fd].generation : 0;
+    struct epoll_event event = {.events = events, .data.u64 = generation << 32 | (uint64_t)fd};
     if (epoll_ctl(f->epoll, EPOLL_CTL_ADD, fd, &event) != 0 && errno == EEXIST) {
         epoll_ctl(f->epoll, EPOLL_CTL_MOD, fd, &event);
     }
@@ -138,7 +96,9 @@ struct front *front_new(const struct front_options *options, struct err *err) {
     f->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
     bool good = f->slots != NULL && f->peeked != NULL && f->epoll >= 0 && f->wake >= 0;
     if (!good) err_set(err, ERR_ENVIRONMENT, "server: not enough memory or descriptors");
-    if (good && open_listener(f, err)) return f;
+    if (good && front_listen(f->options.bind, f->options.port, &f->listener, &f->port,
+                             &f->is_loopback, err))
+        return f;
     front_free(f);
     return NULL;
 }
@@ -274,6 +234,7 @@ static void accepted(struct front *f, int fd, const struct sockaddr_storage *add
     }
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     f->slots[fd] = (struct slot){.state = SLOT_HEAD,
+                                 .generation = f->slots[fd].generation + 1,
                                  .accepted_ns = clock_now_ns(),
                                  .address = *address,
                                  .address_size = size};
@@ -362,14 +323,17 @@ static void cut_slow(struct front *f) {
 /* ---- the thread ---- */
 
 static void handle(struct front *f, const struct epoll_event *event) {
-    const int fd = event->data.fd;
+    const int fd = (int)(event->data.u64 & UINT32_MAX);
     if (fd == f->listener) {
         accept_some(f);
-    } else if (fd < f->n_slots && f->slots[fd].state == SLOT_HEAD) {
+        return;
+    }
+    if (fd >= f->n_slots || f->slots[fd].generation != event->data.u64 >> 32) return;
+    if (f->slots[fd].state == SLOT_HEAD) {
         look_at_head(f, fd);
-    } else if (fd < f->n_slots && f->slots[fd].state == SLOT_DRAIN) {
+    } else if (f->slots[fd].state == SLOT_DRAIN) {
         drain(f, fd);
-    } else if (fd < f->n_slots && (event->events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) {
+    } else if ((event->events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) {
         hung_up(f, fd);
     }
 }

@@ -9,130 +9,15 @@
 
 #include <string.h>
 
-enum { N_CTX_STEP = 64 }; /* KV caches are sized in steps of so many positions */
-
-/* ---- KV caches ---- */
-
-static int64_t n_ctx_for(const struct runner *r, const struct job *job) {
-    int64_t wanted = job->n_prompt + job->max_tokens;
-    wanted = (wanted + N_CTX_STEP - 1) / N_CTX_STEP * N_CTX_STEP;
-    return wanted < r->n_ctx ? wanted : r->n_ctx;
-}
-
-static void count_kv(struct runner *r, int64_t bytes) {
-    atomic_fetch_add(&r->options.stats->kv_bytes, bytes);
-    atomic_fetch_add(&r->options.stats->kv_contexts, bytes > 0 ? 1 : -1);
-}
-
-static void drop_session_context(struct runner *r, struct session *s) {
-    if (s->context == NULL) return;
-    context_free(s->context);
-    s->context = NULL;
-    count_kv(r, -(int64_t)s->kv_bytes);
-    atomic_store(&s->n_tokens, 0);
-}
-
-/* Sessions that were deleted give their memory back; with `most` also the one not used for longest.
- */
-static bool sweep_sessions(struct runner *r, bool oldest) {
-    struct session *victim = NULL;
-    for (struct session **at = &r->sessions; *at != NULL;) {
-        struct session *s = *at;
-        if (atomic_load(&s->busy)) {
-            at = &s->attached_next;
-        } else if (atomic_load(&s->deleted)) {
-            *at = s->attached_next;
-            s->runner = NULL;
-            drop_session_context(r, s);
-            session_unref(s);
-        } else {
-            if (s->context != NULL && (victim == NULL || s->used_ns < victim->used_ns)) victim = s;
-            at = &s->attached_next;
-        }
-    }
-    if (oldest && victim != NULL) drop_session_context(r, victim);
-    return victim != NULL;
-}
-
-static struct context *make_context(struct runner *r, int64_t n_ctx, struct err *err) {
-    struct context_options options = context_options_default();
-    options.lender = r->lender;
-    options.n_ctx = n_ctx;
-    return context_new(r->model, &options, err);
-}
-
-/* How many of the session's tokens the prompt begins with; the last one is always run, for its
- * logits. */
-static int64_t shared_prefix(const struct context *c, const struct job *job) {
-    const int32_t *history = context_history(c);
-    const int64_t most =
-        context_n_past(c) < job->n_prompt - 1 ? context_n_past(c) : job->n_prompt - 1;
-    int64_t n = 0;
-    while (n < most && history[n] == job->prompt[n])
-        n++;
-    return n;
-}
-
-static void attach(struct runner *r, struct session *s) {
-    if (s->runner == r) return;
-    s->runner = r;
-    atomic_fetch_add(&s->refs, 1);
-    s->attached_next = r->sessions;
-    r->sessions = s;
-}
-
-/* The session's own cache, where it has room; else a new one that replaces it. */
-static bool use_session(struct runner *r, struct job *job, struct err *err) {
-    struct session *s = job->generation->session;
-    const int64_t wanted = job->n_prompt + job->max_tokens;
-    attach(r, s);
-    if (s->context != NULL && s->context_n_ctx < wanted) drop_session_context(r, s);
-    if (s->context == NULL) {
-        s->context = make_context(r, r->n_ctx, err); /* conversations grow */
-        if (s->context == NULL) return false;
-        s->context_n_ctx = r->n_ctx;
-        s->kv_bytes = context_kv_bytes(r->lender, r->n_ctx);
-        count_kv(r, (int64_t)s->kv_bytes);
-    }
-    if (r->options.faults->no_sessions) context_clear(s->context);
-    job->context = s->context;
-    job->n_cached = shared_prefix(s->context, job);
-    context_rewind(s->context, job->n_cached);
-    return true;
-}
-
-static bool give_context(struct runner *r, struct job *job, struct err *err) {
-    if (job->generation->session != NULL && job->index == 0) return use_session(r, job, err);
-    const int64_t n_ctx = n_ctx_for(r, job);
-    job->context = make_context(r, n_ctx, err);
-    if (job->context == NULL) return false;
-    job->kv_bytes = context_kv_bytes(r->lender, n_ctx);
-    count_kv(r, (int64_t)job->kv_bytes);
-    return true;
-}
-
-static void take_context(struct runner *r, struct job *job) {
-    struct session *s = job->generation->session;
-    if (job->context == NULL) return;
-    if (job->kv_bytes > 0) {
-        context_free(job->context);
-        count_kv(r, -(int64_t)job->kv_bytes);
-    } else {
-        s->used_ns = clock_now_ns();
-        atomic_store(&s->n_tokens, context_n_past(job->context));
-    }
-    job->context = NULL;
-}
-
 /* ---- the ends of a sequence ---- */
 
 /* A sequence has left, however it ended; with the last one the generation goes. */
 static void leave(struct runner *r, struct job *job) {
     struct generation *g = job->generation;
-    take_context(r, job);
+    runner_take_context(r, job);
     if (++g->n_left < g->n_jobs) return;
     if (g->session != NULL && g->n_ended < g->n_jobs) atomic_store(&g->session->busy, false);
-    if (g->session != NULL && atomic_load(&g->session->deleted)) sweep_sessions(r, false);
+    if (g->session != NULL && atomic_load(&g->session->deleted)) runner_sweep_sessions(r, false);
     if (atomic_load(&g->reply->cancelled) && g->n_ended < g->n_jobs) {
         stats_add(&r->options.stats->generations_cancelled, 1);
         reply_lock(g->reply);
@@ -176,24 +61,11 @@ static void drop_cancelled(struct runner *r) {
 
 /* ---- admission ---- */
 
-static bool has_memory(struct runner *r, const struct job *job) {
-    const struct session *s = job->generation->session;
-    const bool has_own = s != NULL && s->context != NULL;
-    const uint64_t need =
-        has_own ? 0 : context_kv_bytes(r->lender, s != NULL ? r->n_ctx : n_ctx_for(r, job));
-    while (r->n_running > 0 || r->sessions != NULL) {
-        if ((uint64_t)atomic_load(&r->options.stats->kv_bytes) + need <= r->options.kv_budget)
-            return true;
-        if (!sweep_sessions(r, true)) return r->n_running == 0;
-    }
-    return true; /* alone it may have all there is */
-}
-
 /* Takes the next one that there is room for out of the queue; NULL: none. */
 static struct job *admit_one(struct runner *r) {
     pthread_mutex_lock(&r->lock);
     struct job *job = r->n_running < r->options.max_streams ? runner_next_job(r) : NULL;
-    if (job != NULL && !is_cancelled(r, job) && !has_memory(r, job)) job = NULL;
+    if (job != NULL && !is_cancelled(r, job) && !runner_has_memory(r, job)) job = NULL;
     if (job != NULL) runner_take(r, job);
     pthread_mutex_unlock(&r->lock);
     return job;
@@ -215,7 +87,7 @@ static void admit(struct runner *r) {
         if (f->stall_all_ms > 0 && ++r->n_admitted == f->stall_all_at) {
             clock_sleep_ns(f->stall_all_ms * 1000000, NULL);
         }
-        if (!give_context(r, job, &err)) {
+        if (!runner_give_context(r, job, &err)) {
             fail(r, r->n_running - 1, &err);
             continue;
         }
@@ -361,7 +233,7 @@ static bool wait_for_work(struct runner *r, int64_t due_ns) {
     const bool poked = r->poked, goes_on = !r->stopping;
     r->poked = false;
     pthread_mutex_unlock(&r->lock);
-    if (poked) sweep_sessions(r, false);
+    if (poked) runner_sweep_sessions(r, false);
     return goes_on;
 }
 
@@ -382,8 +254,8 @@ static void end_all(struct runner *r) {
     while (r->sessions != NULL) {
         struct session *s = r->sessions;
         r->sessions = s->attached_next;
-        s->runner = NULL;
-        drop_session_context(r, s);
+        runner_drop_session(r, s);
+        atomic_store(&s->runner, NULL);
         session_unref(s);
     }
 }

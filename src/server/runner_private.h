@@ -39,4 +39,14 @@ void *runner_main(void *runner);
 struct job *runner_next_job(struct runner *runner);
 void runner_take(struct runner *runner, struct job *job);
 
+/* runner_kv.c, by the thread: a KV cache for a job, its own or its session's; giving it back. */
+bool runner_give_context(struct runner *runner, struct job *job, struct err *err);
+void runner_take_context(struct runner *runner, struct job *job);
+/* Room in the budget? Takes caches from sessions for it. */
+bool runner_has_memory(struct runner *runner, const struct job *job);
+/* Deleted sessions give their caches back; oldest: also the one not used for longest. False: there
+ * was none. */
+bool runner_sweep_sessions(struct runner *runner, bool oldest);
+void runner_drop_session(struct runner *runner, struct session *session);
+
 #endif

@@ -65,6 +65,14 @@ void route_sessions(struct exchange *exchange, const char *rest);
 void route_mcp(struct exchange *exchange, const char *rest);
 void route_generate(struct exchange *exchange, enum api api, enum request_kind kind, bool stream);
 
+/* http_head.c */
+const char *http_header(const struct exchange *exchange, const char *name);
+/* Whose turn a request takes: a named client, else the address it comes from. */
+uint64_t http_client(const struct exchange *exchange);
+/* Everything that can be said without the body, the path decoded; false: exchange_error was called.
+ */
+bool http_check_head(struct exchange *exchange, const char *url);
+
 /* http.c: the callbacks of libmicrohttpd. */
 bool http_start(struct server *server, int max_connections, struct err *err);
 void http_stop(struct server *server);

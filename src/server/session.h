@@ -33,7 +33,7 @@ struct session {
     char *model; /* of the last request; NULL: none yet */
     /* The runner's: */
     struct session *attached_next; /* in the runner's list of those with a context */
-    const void *runner;            /* whose context it is */
+    const void *_Atomic runner;    /* whose context it is */
     struct context *context;
     int64_t context_n_ctx;
     uint64_t kv_bytes;
