@@ -89,9 +89,9 @@ end
 return woolly.scenario {
   about = "What each switch buys alone: added to p0, and taken out of the last preset; with KLD",
   title = "Each switch by itself",
-  help = "Rates are tokens a second; x is the ratio to p0 (+), to p0 with what the switch cannot do\n"
-    .. "without (on ...), or to all switches (-), by rounds in turns, with its interval. A switch\n"
-    .. "that buys nothing on p0 may be needed by the others, which is why it is also taken out.",
+  help = "Rates are tokens a second; x is the ratio to p0 (+), to p0 with what the switch cannot\n"
+    .. "do without (on ...), or to all switches (-), by rounds in turns, with its interval. What\n"
+    .. "buys nothing on p0 may be needed by the others, which is why it is also taken out.",
   preset = engine.presets()[#engine.presets()],
   needs = "native",
   metrics = { "improvement_factor", "prefill_improvement_factor", "tokens_per_second",
@@ -106,7 +106,9 @@ return woolly.scenario {
       woolly.must(engine.preset "p1"), woolly.must(engine.preset(p.preset)))
     open_steps(state, state.on)
     open_steps(state, state.off)
-    for _, step in ipairs { state.on[1], state.off[1] } do woolly.must(step.context, step.refused) end
+    for _, step in ipairs { state.on[1], state.off[1] } do
+      woolly.must(step.context, step.refused)
+    end
     return state
   end,
   check = function(t, state, p)

@@ -65,7 +65,7 @@ end
 
 return woolly.tool {
   about = "Warns of what the rules find in the history: once per change, not once per run",
-  help = "Rules are data in gates/alerts.lua: limits, changes that both detectors confirm, drift. An\n"
+  help = "Rules are data in gates/alerts.lua: limits, changes that both detectors see, drift. An\n"
     .. "alert is remembered on the run it is about, for each output by itself; what could not be\n"
     .. "delivered is tried again the next time. Exit status 1: there is a new alert. 4: one could\n"
     .. "not be delivered.",

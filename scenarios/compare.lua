@@ -6,7 +6,6 @@ local files = require "woolly.files"
 local json = require "woolly.json"
 local metrics = require "woolly.metrics"
 local numeric = require "woolly.numeric"
-local options = require "woolly.options"
 local process = require "woolly.process"
 local progress = require "woolly.progress"
 local sides = require "woolly.sides"
@@ -112,6 +111,9 @@ local function rate_line(a, b, name, found)
     found.ratio, found.low, found.high, found.verdict)
 end
 
+-- Without a sign of nothing: "-0 %".
+local function whole(percent) return math.floor(percent + 0.5) end
+
 local function blame_lines(a, b)
   for _, side in ipairs { a, b } do
     for _, run in ipairs(side.runs) do
@@ -158,7 +160,9 @@ return woolly.tool {
   },
   run = function(p)
     stats.accelerate(numeric)
-    if #p.arguments ~= 2 then woolly.fail("compare.lua A B: two sides. --help tells what they are") end
+    if #p.arguments ~= 2 then
+      woolly.fail("compare.lua A B: two sides. --help tells what they are")
+    end
     if p.threshold <= 0 or p.threshold >= 1 then
       woolly.fail(string.format("--threshold: %g is out of range, allowed 0..1", p.threshold))
     end
@@ -198,7 +202,7 @@ return woolly.tool {
       for _, line in ipairs(lines) do
         out[#out + 1] = string.format("  %-12s %10.0f %10.0f %+12.0f  [%+.0f, %+.0f]%s",
           line.operation, line.a, line.b, line.difference, line.low, line.high,
-          decided and line.share and string.format("  %.0f %%", 100 * line.share) or "")
+          decided and line.share and string.format("  %.0f %%", whole(100 * line.share)) or "")
       end
       culprit = decided and p.metric == "tokens_per_second"
         and blame.culprit(lines, verdict.verdict == "slower") or nil

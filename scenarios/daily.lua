@@ -9,7 +9,8 @@ local woolly = require "woolly"
 local SMOKE_S <const> = 60 -- as the plan has it
 local MEASURING <const> = { "model", "preset", "switches", "threads", "target", "faults", "runs" }
 
-local WORDS <const> = { [0] = "passed", "FAILED", "cannot judge", "bad input", "environment", "bug" }
+local WORDS <const> = { [0] = "passed", "FAILED", "cannot judge", "bad input", "environment",
+                        "bug" }
 
 --- "woolly.db" -> where the lock and the state of the daily check of that store lie.
 local function paths(url)
@@ -101,13 +102,13 @@ return woolly.tool {
     .. "status is 1 when a part failed, else the highest of the parts.\n"
     .. "cron: 15 3 * * *  cd /srv/woolly && woolly-lua daily.lua --model my.gguf --quiet",
   params = {
-    baseline = { default = "stable", help = "regression: stable, yesterday, a run, a pin or a file" },
+    baseline = { default = "stable", help = "regression: stable, yesterday, a run, pin or file" },
     scenario = { default = "quick", help = "regression: script that measures" },
     window = { default = "7days", help = "trend: changes of this long" },
     rules = { default = "alerts", help = "alerts: rules, a name in gates/ or a file" },
     alert_file = { type = "string", help = "alerts: append new ones here" },
     webhook = { type = "string", help = "alerts: POST new ones to this URL" },
-    form = { default = "generic", choices = { "generic", "slack" }, help = "alerts: of the webhook" },
+    form = { default = "generic", choices = { "generic", "slack" }, help = "of the webhook" },
     output = { default = "dashboard.html", help = "dashboard: the page" },
     model = { type = "string", help = "regression: what is measured; likewise:" },
     preset = { type = "string", help = "engine switches of a phase" },

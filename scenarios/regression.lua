@@ -2,6 +2,7 @@ local baselines = require "woolly.baselines"
 local child = require "woolly.child"
 local common = require "woolly.common"
 local json = require "woolly.json"
+local noise = require "woolly.noise"
 local numeric = require "woolly.numeric"
 local progress = require "woolly.progress"
 local regression = require "woolly.regression"
@@ -44,10 +45,35 @@ local function verdict_of(status, all, n_runs)
                        n_runs == 1 and "" or "s")
 end
 
+--- What else went on while a run was measured.
+local function disturbances(documents)
+  local out = {}
+  for _, document in ipairs(documents) do
+    local why = noise.summary(document.repetitions or {}, document.run.disturbed)
+    if why then out[#out + 1] = string.format("  run %s was %s", document.run.id, why) end
+  end
+  return out
+end
+
+--- What can be wrong is found before anything is measured.
+local function refuse_early(p)
+  if p.tolerance <= 0 or p.tolerance >= 1 then
+    woolly.fail(string.format("--tolerance: %g is out of range, allowed 0..1", p.tolerance))
+  end
+  if p.run and p.store == "none" then woolly.fail("--run: a stored run needs --store") end
+  if p.baseline ~= "stable" and p.baseline ~= "yesterday" then
+    stored.document(p.baseline, p.store, "--baseline")
+  elseif p.store == "none" then
+    woolly.fail(string.format("--baseline %s: needs the history of a store; name a file",
+                              p.baseline))
+  end
+end
+
 return woolly.tool {
   about = "Is it slower than before? Measures, compares with a baseline, re-runs what is suspect",
-  help = "A metric outside of where a run like those before would lie, and beyond the tolerance, is\n"
-    .. "a suspect; two more runs in fresh processes follow, and two of three decide. Words after --\n"
+  help = "A metric outside of where a run like those before would lie, and so far that a loss of the\n"
+    .. "tolerance cannot be ruled out, is a suspect; two more runs in fresh processes follow, and\n"
+    .. "two of three decide. Words after --\n"
     .. "go to the measuring script: regression.lua -- --n_tokens 64",
   arguments = "[-- options of the measuring script]",
   params = {
@@ -56,7 +82,7 @@ return woolly.tool {
     tolerance = { default = regression.TOLERANCE, help = "share that may be lost" },
     release = { default = "release", help = "pin that is compared with too, where there is one" },
     scenario = { default = "quick", help = "script that measures" },
-    run = { type = "string", help = "judge this stored run instead of measuring: nothing is re-run" },
+    run = { type = "string", help = "judge this stored run; measure and re-run nothing" },
     metrics = { type = "string", help = "only these: tokens_per_second,ttft_ms" },
     model = { type = "string", help = "as for the measuring script; likewise:" },
     preset = { type = "string", help = "engine switches of a phase" },
@@ -71,45 +97,45 @@ return woolly.tool {
   },
   run = function(p)
     stats.accelerate(numeric)
-    if p.tolerance <= 0 or p.tolerance >= 1 then
-      woolly.fail(string.format("--tolerance: %g is out of range, allowed 0..1", p.tolerance))
-    end
+    refuse_early(p)
     local names = p.metrics and baselines.chosen(p.metrics)
     local line = progress.new { quiet = p.quiet }
-    local document = not p.run and measure(p, line, "first run") or nil
+    local first = not p.run and measure(p, line, "first run") or nil
     local kept <close> = p.store ~= "none"
       and woolly.must(store.open(p.store, { read_only = true })) or nil
-    if p.run and not kept then woolly.fail("--run: a stored run needs --store") end
-    document = document or woolly.must(stored.run(kept, p.run))
-    local found = baselines.find(kept, document, p.baseline, p.store)
-    local release = baselines.release(kept, document, p.release)
-    local runs, ids = { baselines.samples(document) }, { document.run.id }
+    local documents = { first or woolly.must(stored.run(kept, p.run)) }
+    local found = baselines.find(kept, documents[1], p.baseline, p.store)
+    local release = baselines.release(kept, documents[1], p.release)
     local function judged()
-      local all = { found.reason and {} or baselines.judge(found, runs, p.tolerance, names) }
-      if release and not release.reason then all[2] = baselines.judge(release, runs, p.tolerance, names) end
+      local runs, all = {}, { {} }
+      for i, document in ipairs(documents) do runs[i] = baselines.samples(document) end
+      for i, one in ipairs { found, release } do
+        all[i] = one.reason and {} or baselines.judge(one, runs, p.tolerance, names)
+      end
       return all
     end
     local all = judged()
-    if not p.run and suspects(all) then
+    if first and suspects(all) then
       for i = 1, regression.RERUNS do
-        local again = measure(p, line, string.format("suspect: re-run %d of %d", i,
-                                                     regression.RERUNS))
-        runs[#runs + 1], ids[#ids + 1] = baselines.samples(again), again.run.id
+        documents[#documents + 1] = measure(p, line, string.format("suspect: re-run %d of %d", i,
+                                                                   regression.RERUNS))
       end
       all = judged()
     end
     line:clear()
     local status = found.reason and 2 or regression.status(all[1])
-    if all[2] and regression.status(all[2]) == 1 then status = 1 end
-    local out = { string.format("Regression check: %s.lua, run %s, tolerance %g %%",
-                                document.run.scenario, table.concat(ids, ", "),
-                                100 * p.tolerance) }
-    local function add(what, base, lines)
-      for _, one in ipairs(baselines.render(what, base, document, lines)) do out[#out + 1] = one end
+    if all[2] and regression.any(all[2], "regressed") then status = 1 end
+    local ids, out = {}, {}
+    for i, document in ipairs(documents) do ids[i] = document.run.id end
+    local function add(lines) table.move(lines, 1, #lines, #out + 1, out) end
+    add { string.format("Regression check: %s.lua, run %s, tolerance %g %%",
+                        documents[1].run.scenario, table.concat(ids, ", "), 100 * p.tolerance) }
+    add(disturbances(documents))
+    add(baselines.render("no baseline " .. p.baseline, found, documents[1], all[1]))
+    if release then
+      add(baselines.render("not compared with pin " .. p.release, release, documents[1], all[2]))
     end
-    add("no baseline " .. p.baseline, found, all[1])
-    if release then add("not compared with pin " .. p.release, release, all[2]) end
-    out[#out + 1] = verdict_of(status, all, #runs)
+    add { verdict_of(status, all, #documents) }
     common.print(p, { runs = json.array(ids), baseline = { name = p.baseline, kind = found.kind,
       text = json.array(found.text or {}), reason = found.reason }, lines = json.array(all[1]),
       release = all[2] and json.array(all[2]), status = status,

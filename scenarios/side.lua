@@ -19,7 +19,7 @@ end
 
 --- One process's rates: its warm-up thrown away.
 local function measure(target, ids, p)
-  local m, tokens = recorder.new(), nil
+  local m = recorder.new()
   for i = 0, p.runs do
     m.warmup, m.index = i == 0, i
     m:generate(target:generate { tokens = ids, prompt = common.story, max_tokens = p.n_tokens,
@@ -28,8 +28,7 @@ local function measure(target, ids, p)
   end
   local result = woolly.must(target:generate { tokens = ids, prompt = common.story,
                                                max_tokens = p.n_tokens, seed = p.seed })
-  tokens = result.tokens
-  return m.measured, tokens
+  return m.measured, result.tokens
 end
 
 --- Time of each operation, ns a token on the thread that it keeps longest, over `runs` decodes; nil

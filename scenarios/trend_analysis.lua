@@ -74,7 +74,8 @@ local function is_bad(list)
     for _, point in ipairs(trend.points) do
       if point.in_window and trends.pages(point) then return true end
     end
-    if trend.drift and trend.drift.verdict == "drift" and not trend.drift.better then return true end
+    local drift = trend.drift
+    if drift and drift.verdict == "drift" and not drift.better then return true end
   end
   return false
 end

@@ -87,8 +87,9 @@ end
 local function drift_alert(trend, series, group)
   local at = series.at[#series.value - trend.segment + 1]
   local alert = new("drift", trend, group, at, { change = trend.drift.change })
-  alert.text = string.format("%s drifts to the worse: %s in 30 runs, since run %s, %s", trend.metric,
-                             percent(trend.drift.change), alert.run, describe(group.rows[at]))
+  alert.text = string.format("%s drifts to the worse: %s in 30 runs, since run %s, %s",
+                             trend.metric, percent(trend.drift.change), alert.run,
+                             describe(group.rows[at]))
   return alert
 end
 

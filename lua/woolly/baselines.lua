@@ -141,7 +141,8 @@ local function refusal(document, other)
   local function alike(of)
     local run = of.run
     return { scenario = run.scenario, target = run.target, preset = run.preset,
-             switches = encoded(run.switches), params = encoded(run.params), machine = "", model = "" }
+             switches = encoded(run.switches), params = encoded(run.params), machine = "",
+             model = "" }
   end
   return history.difference(alike(document), alike(other))
 end
@@ -186,11 +187,11 @@ function baselines.release(kept, document, name)
 end
 
 --- The metrics that a comma-separated list names.
----@param text string
+---@param list string
 ---@return table<string, boolean>
-function baselines.chosen(text)
+function baselines.chosen(list)
   local names = {}
-  for name in text:gmatch("[^,%s]+") do
+  for name in list:gmatch("[^,%s]+") do
     if not metrics.all[name] then
       failure.raise(string.format("--metrics: unknown metric '%s'%s", name,
                                   suggest.hint(name, suggest.keys(metrics.all))))

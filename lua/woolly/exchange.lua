@@ -114,7 +114,9 @@ end
 ---@return {new: integer, known: integer, format: string, notes: string[]}
 function exchange.import(kept, path, options)
   local process, json = require "woolly.process", require "woolly.json"
-  if not process.exists(path) then failure.raise(string.format("import: %s: no such file", path)) end
+  if not process.exists(path) then
+    failure.raise(string.format("import: %s: no such file", path))
+  end
   local known, found = known_ids(kept), { new = 0, known = 0, notes = {} }
   local function count(id)
     found[known[id] and "known" or "new"] = found[known[id] and "known" or "new"] + 1

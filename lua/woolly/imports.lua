@@ -78,12 +78,6 @@ function imports.utc(text)
     .. string.format(".%03dZ", math.floor((seconds - whole) * 1000 + 0.5) % 1000), seconds
 end
 
-local function metric_entry(name, samples)
-  local metric = metrics.all[name]
-  return { name = name, unit = metric.unit, better = metric.better, n = #samples,
-           samples = samples }
-end
-
 ---@class woolly.Foreign
 ---@field source string           "llama-bench"
 ---@field started string          RFC 3339
@@ -232,7 +226,7 @@ function imports.csv(text, options)
           return nil, string.format("line %d: '%s' is no date", number, fields[1])
         end
         if #columns == 0 then
-          return nil, "which metric is it? --metric tokens_per_second, or a first line with its name"
+          return nil, "which metric is it? --metric tokens_per_second, or name it in the first line"
         end
         local samples = {}
         for i, name in ipairs(columns) do

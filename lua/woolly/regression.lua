@@ -38,7 +38,9 @@ local function change_of(metric, value, base)
 end
 
 -- What a report can hold: a change from 0 has no size.
-local function shown(change) return change ~= math.huge and change ~= -math.huge and change or nil end
+local function shown(change)
+  return change ~= math.huge and change ~= -math.huge and change or nil
+end
 
 -- Two of three say so, or the only one there is.
 local function settle(line, worse, better, n_runs)

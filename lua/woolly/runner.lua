@@ -287,7 +287,8 @@ local function conclude(plan, run, keep, early_status)
   local against
   if values.baseline and not early_status then
     local found
-    against, found = require("woolly.baselines").check(keep, document, values.baseline, values.store)
+    against, found = require("woolly.baselines").check(keep, document, values.baseline,
+                                                       values.store)
     if status == 0 or found == 1 and status == 2 then status = found end
   end
   if values.json == "-" then return status end

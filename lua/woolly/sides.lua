@@ -1,4 +1,4 @@
---- What A and B of compare.lua mean: a preset, a target, a model, a program, options of a side. Pure
+--- What A and B of compare.lua mean: a preset, a target, a model, a program, options. Pure
 --- but for the question whether a file is there.
 local failure = require "woolly.failure"
 local options = require "woolly.options"

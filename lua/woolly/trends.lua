@@ -183,7 +183,8 @@ end
 
 --- The plan's expected factors against what was measured.
 ---@param expected table<string, number>   by phase
----@param measured table<string, {median: number, low: number, high: number, roof?: number, run: string}>
+---@param measured table<string, {median: number, low: number, high: number, roof?: number,
+---                              run: string}>
 ---@return woolly.TrajectoryStep[]
 function trends.trajectory(expected, measured)
   local out = {}

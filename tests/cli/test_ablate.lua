@@ -6,8 +6,9 @@ local tap = require "tap"
 
 local MODEL <const> = cli.source .. "/tests/fixtures/stories260K.q4_0.gguf"
 
-local result = cli.run { "ablate.lua", "--model", MODEL, "--preset", "p3", "--runs", "2", "--seconds",
-                         "0.001", "--n_quality", "4", "--store", "none", "--quiet", "--json", "-" }
+local result = cli.run { "ablate.lua", "--model", MODEL, "--preset", "p3", "--runs", "2",
+                         "--seconds", "0.001", "--n_quality", "4", "--store", "none", "--quiet",
+                         "--json", "-" }
 local report = result.status == 0 and json.decode(result.out)
 
 tap.test("it ends well, and its report follows the schema", function()

@@ -63,7 +63,8 @@ tap.test("llama-bench's JSON becomes a run for each test", function()
   tap.equal(#report.metrics[1].samples, 3)
   tap.contains(import(text).out, "2 were there already")
   cli.one_line(import("[{}]").err, "test 1", "model_filename")
-  local lines = test:format(512, 0):gsub("\n%s*", "") .. "\n" .. test:format(0, 64):gsub("\n%s*", "")
+  local lines = test:format(512, 0):gsub("\n%s*", "") .. "\n"
+    .. test:format(0, 64):gsub("\n%s*", "")
   tap.contains(import(lines .. "\n").out, "1 runs imported")
 end)
 
@@ -117,7 +118,8 @@ tap.test("what is wrong in a CSV is named with its line", function()
   cli.one_line(import("2026-01-02,1\n").err, "--metric")
   cli.one_line(import("date,ttft_m\n2026-01-02,1\n").err, "unknown metric 'ttft_m'", "ttft_ms")
   cli.one_line(import("").err, "empty")
-  cli.one_line(cli.expect(3, runs("import", cli.path "absent", "--store", into)).err, "no such file")
+  cli.one_line(cli.expect(3, runs("import", cli.path "absent", "--store", into)).err,
+               "no such file")
 end)
 
 cli.clean_up()

@@ -1,4 +1,4 @@
---- Long form, run by hand: woolly-lua tests/long/planted_slowdowns.lua [TRIES] [MICROSECONDS] [MODEL]
+--- Long form, run by hand: woolly-lua tests/long/planted_slowdowns.lua [TRIES] [US] [MODEL]
 --- A sleep is planted in one operation after the other; compare.lua must find and blame each.
 local child = require "woolly.child"
 local process = require "woolly.process"

@@ -46,7 +46,8 @@ end
 local SHELL <const> = [[
   exe=$(readlink /proc/$PPID/exe)
   time=$(command -v /usr/bin/time || true)
-  ${time:+$time -o "$2/peak" -f %M} "$exe" trend_analysis.lua --store "$1" --json "$2/found" >/dev/null
+  ${time:+$time -o "$2/peak" -f %M} "$exe" trend_analysis.lua --store "$1" \
+    --json "$2/found" >/dev/null
   times; cat "$2/peak" 2>/dev/null || true]]
 
 fill()

@@ -75,7 +75,7 @@ tap.test("a baseline of 0 is no divisor: anything else is another level", functi
   tap.equal(verdict("memory_usage_mb", segment(100), { 106, 106, 106 }).verdict, "regressed")
 end)
 
-tap.test("against one run the whole interval must lie beyond the tolerance, in every run", function()
+tap.test("against one run the whole interval must lie beyond the tolerance, each time", function()
   local function samples(level) return segment(level, 10) end
   local function against(name, base, ...)
     return regression.against_run(name, base, { ... }, 0.05)
@@ -93,7 +93,8 @@ tap.test("against one run the whole interval must lie beyond the tolerance, in e
   tap.equal(against("tokens_per_second", base, wild, samples(100), samples(100)).verdict, "ok")
   for _, case in ipairs {
     { {}, samples(1), "not in the baseline" }, { base, {}, "not measured this time" },
-    { base, { 90, 90 }, "2 samples, 5" }, { { 100, 100 }, samples(90), "2 samples in the baseline" },
+    { base, { 90, 90 }, "2 samples, 5" },
+    { { 100, 100 }, samples(90), "2 samples in the baseline" },
     { base, { nan }, "nan" }, { { 1, 2, 3, 4, inf }, samples(3), "baseline holds inf" },
   } do
     local found = against("tokens_per_second", case[1], case[2])

@@ -80,7 +80,8 @@ tap.test("what is counted changes where it differs, without detectors", function
   tap.equal(point.at, 15)
   tap.equal(point.change, nil, "from 0")
   tap.equal(point.better, false)
-  tap.equal(#analyse(history_of("hot_path_allocations", 20, function() return 0 end, 0))[1].points, 0)
+  local none = history_of("hot_path_allocations", 20, function() return 0 end, 0)
+  tap.equal(#analyse(none)[1].points, 0)
 end)
 
 tap.test("few runs are said to be few, metrics without a direction are left out", function()
@@ -89,7 +90,7 @@ tap.test("few runs are said to be few, metrics without a direction are left out"
   tap.equal(#analyse(history_of("cached_mb", 20, function() return 1 end)), 0)
 end)
 
-tap.test("a rising metric gets a date for its gate, a met limit none, a far one no promise", function()
+tap.test("a rising metric gets a date, a met limit none, a far one no promise", function()
   local found = history_of("tokens_per_second", 60, function(i) return 100 + i end, 0.002)
   local list = analyse(found)
   trends.forecast(found, list, { limits = { tokens_per_second = { min = 165 } } }, forecast.project)
@@ -140,7 +141,8 @@ tap.test("a change for the worse is an alert, one for the better is none", funct
   tap.equal(#list, 1)
   tap.equal(list[1].kind, "change")
   tap.equal(list[1].run, "R55")
-  tap.truthy(list[1].text:match "^tokens_per_second got worse: [%d.]+ %-> [%d.]+ %(%-9", list[1].text)
+  tap.truthy(list[1].text:match "^tokens_per_second got worse: [%d.]+ %-> [%d.]+ %(%-9",
+             list[1].text)
   tap.equal(#find(history_of("tokens_per_second", 60, step(55, 90, 100))), 0)
   tap.equal(#find(history_of("tokens_per_second", 60, step(59, 100, 70))), 0, "too fresh")
 end)
@@ -166,7 +168,8 @@ tap.test("who had an alert is known from tags near its run, output by output", f
   list = find(found)
   alerts.recall(list, found, { { id = "R40", key = "alert:change:tokens_per_second", value = "x" },
                                { id = "R55", key = "alert:drift:tokens_per_second", value = "x" },
-                               { id = "other", key = "alert:change:tokens_per_second", value = "x" } })
+                               { id = "other", key = "alert:change:tokens_per_second",
+                                 value = "x" } })
   tap.equal(list[1].tagged, nil)
 end)
 
