@@ -18,7 +18,7 @@ local GROUPS <const> = {
     { { "alarm", "any alarm" }, { "confirmed", "confirmed point" }, { "drift", "drift" },
       { "runs", "3 new runs" }, { "weak", "listed as weak" } } },
   { "step", "A step after 40 stable runs is found", power.steps,
-    { { "runs", "3 new runs" }, { "tolerance", "beyond 3 %" }, { "point2", "point, 2 runs" },
+    { { "runs", "3 new runs" }, { "strict", "tolerance 0" }, { "point2", "point, 2 runs" },
       { "point3", "3 runs" }, { "point5", "5 runs" }, { "point15", "15 runs" },
       { "confirmed5", "confirmed, 5" }, { "confirmed15", "confirmed, 15" } } },
   { "pairs", "A against B, noise 2 %", power.pairs, { { "found", "difference" }, { "same", "same" } } },

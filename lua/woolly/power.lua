@@ -1,11 +1,11 @@
 --- How often the rules raise a false alarm and how often they find what is there, on simulated
 --- histories: the figures of docs/measuring.md. Pure; seeds are fixed.
 local ab          = require "woolly.stats.ab"
-local baseline    = require "woolly.stats.baseline"
 local changepoint = require "woolly.stats.changepoint"
 local interval    = require "woolly.stats.interval"
 local random      = require "woolly.stats.random"
 local ranks       = require "woolly.stats.ranks"
+local regression  = require "woolly.regression"
 local stats       = require "woolly.stats"
 local trend       = require "woolly.stats.trend"
 
@@ -56,12 +56,14 @@ local function alarms_of(values)
   return found
 end
 
--- The last run against the runs before it; on a breach two more of the same kind. `new` holds three.
-local function prediction_verdict(past, new, tolerance)
-  local prediction = baseline.predict(past)
-  local first = baseline.confirm(prediction, { new[1] }, "higher", tolerance)
-  if first.verdict == "ok" then return "ok" end
-  return baseline.confirm(prediction, new, "higher", tolerance).verdict
+local METRIC <const> = "tokens_per_second"
+
+-- What regression.lua says of a new run, and of its two re-runs when it is a suspect. `new` holds
+-- the three.
+local function regression_verdict(past, new, tolerance)
+  local first = regression.against_segment(METRIC, past, { new[1] }, tolerance)
+  if first.verdict ~= "suspect" then return first.verdict end
+  return regression.against_segment(METRIC, past, new, tolerance).verdict
 end
 
 local function stable(n, length, noise, memory, seed)
@@ -71,7 +73,7 @@ local function stable(n, length, noise, memory, seed)
     local past, new = table.move(values, 1, length, 1, {}), table.move(values, length + 1,
                                                                        length + 3, 1, {})
     local found = alarms_of(past)
-    local verdict = prediction_verdict(past, new)
+    local verdict = regression_verdict(past, new, regression.TOLERANCE)
     found.runs = verdict == "regressed" or verdict == "improved"
     found.alarm = found.confirmed or found.drift or found.runs
     return found
@@ -119,8 +121,8 @@ function power.steps(n)
       local values = power.history(generator, 55, noise, 0.0, factor, 41)
       local past, found = table.move(values, 11, 40, 1, {}), {}
       local new = table.move(values, 41, 43, 1, {})
-      found.runs = prediction_verdict(past, new) == "regressed"
-      found.tolerance = prediction_verdict(past, new, 0.03) == "regressed"
+      found.runs = regression_verdict(past, new, regression.TOLERANCE) == "regressed"
+      found.strict = regression_verdict(past, new, 0.0) == "regressed"
       for _, after in ipairs { 2, 3, 5, 15 } do
         local any, confirmed = near(changepoint.detect(table.move(values, 1, 40 + after, 1, {})),
                                     41)
