@@ -207,6 +207,8 @@ define("llama_cpp_top1_agreement", "", "higher", "run",
 -- Requests: times from arrivals on this side of the wire, statistics over completed ones
 define("ttft_planned_ms", "ms", "lower", "request",
   "time from when the request was due (open loop) to the first token: what gates")
+define("ttfo_ms", "ms", "lower", "request",
+  "time from sending to the first token that is no reasoning")
 define("queue_ms", "ms", "lower", "request",
   "time from sending to the start of the prompt's work, told by the engine")
 define("ttst_ms", "ms", "lower", "request", "time from the first token to the second")
@@ -236,8 +238,6 @@ define("model_bandwidth_utilization", "", "higher", "run",
   "bytes_per_token x decode rate / measured bandwidth")
 define("model_flops_utilization", "", "higher", "run",
   "2 x parameters x decode rate / measured arithmetic peak")
-define("energy_joules_per_token", "J", "lower", "run",
-  "energy over the window (RAPL or a meter) / output tokens; missing without one")
 define("error_rate", "", "lower", "request",
   "generations that failed, timed out or ended early / issued; interval of the binomial distribution",
   SHARE)
