@@ -185,7 +185,8 @@ function power.pairs(n)
   end
   local generator, block = random.new(310), {}
   for i = 1, 20 do block[i] = i <= 10 and "A" or "B" end
-  rows[#rows + 1] = { group = "pairs", n = n, case = "the same, A ten times, then B (not done here)",
+  rows[#rows + 1] = { group = "pairs", n = n,
+    case = "the same, A ten times, then B (not done here)",
     cells = shares(n, function()
       local a, b = interleaved(generator, block, 1.0, 0.02, 0.002)
       return { found = ranks.mann_whitney(a, b).p < ab.ALPHA }

@@ -1,5 +1,5 @@
---- The detectors on the engine itself, slowed down by its planted fault "throttle": real noise, known
---- difference.
+--- The detectors on the engine itself, slowed down by its planted fault "throttle": real noise,
+--- known difference.
 local ab       = require "woolly.stats.ab"
 local baseline = require "woolly.stats.baseline"
 local engine   = require "woolly.engine"
@@ -11,8 +11,8 @@ local live = {}
 local TOKENS <const>, DECODES <const> = 12, 24
 local PAIRS <const>, PAST <const> = 10, 30
 
--- The upper quartile of many short decodes, which a scheduler's slices and other work on the machine
--- hardly move.
+-- The upper quartile of many short decodes, which a scheduler's slices and other work on the
+-- machine hardly move.
 local function upper_quartile(decode)
   local rates = {}
   for i = 1, DECODES do

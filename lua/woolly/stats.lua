@@ -135,7 +135,8 @@ end
 ---@return number? low, number? high
 function stats.bootstrap_median(values, options)
   if #values == 0 then return nil end
-  if primitives.current.bootstrap_median then return primitives.current.bootstrap_median(values, options) end
+  local faster = primitives.current.bootstrap_median
+  if faster then return faster(values, options) end
   return bootstrap(values, options, middle)
 end
 
@@ -163,7 +164,8 @@ function stats.bootstrap_ratio(a, b, options)
   for _, value in ipairs(b) do
     if value <= 0 or value ~= value then return nil end
   end
-  if primitives.current.bootstrap_ratio then return primitives.current.bootstrap_ratio(a, b, options) end
+  local faster = primitives.current.bootstrap_ratio
+  if faster then return faster(a, b, options) end
   local resamples, seed, confidence = settings(options)
   local sorted_a, sorted_b = stats.sorted(a), stats.sorted(b)
   local generator, scratch_a, scratch_b, results = random.new(seed), {}, {}, {}

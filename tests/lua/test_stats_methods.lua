@@ -294,7 +294,8 @@ end)
 
 tap.test("a seed repeats; equal values have no width; nothing of nothing", function()
   local values = { 9.1, 9.9, 10.2, 10.4, 10.6, 11.3, 12.0 }
-  local a, b = bootstrap.bca(values, { resamples = 300 }), bootstrap.bca(values, { resamples = 300 })
+  local a = bootstrap.bca(values, { resamples = 300 })
+  local b = bootstrap.bca(values, { resamples = 300 })
   tap.equal(a.low, b.low)
   tap.equal(a.high, b.high)
   tap.truthy(a.low <= a.estimate and a.estimate <= a.high)

@@ -1,5 +1,5 @@
---- The permutations of numpy.random.seed(n) and numpy.random.shuffle: the Mersenne Twister (MT19937)
---- with masked rejection. For comparing with results that were published with them.
+--- The permutations of numpy.random.seed(n) and numpy.random.shuffle: the Mersenne Twister
+--- (MT19937) with masked rejection. For comparing with results that were published with them.
 local numpy_random = {}
 
 local N <const>, M <const>, WORD <const> = 624, 397, 0xFFFFFFFF

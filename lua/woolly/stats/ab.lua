@@ -12,8 +12,8 @@ ab.LOOKS = { 10, 15, 20 }
 local EQUIVALENCE_ALPHA <const> = 0.05 -- each of the two one-sided tests: a 90 % interval
 local CONFIDENCE <const> = 0.95
 
---- Which side runs when: A B B A A B B A …, or the other way round, by the seed. What drifts slowly
---- then meets both sides alike.
+--- Which side runs when: A B B A A B B A …, or the other way round, by the seed. What drifts
+--- slowly then meets both sides alike.
 ---@param pairs_wanted integer
 ---@param seed? integer   1
 ---@return ("A"|"B")[] order   two a pair

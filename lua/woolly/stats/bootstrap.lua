@@ -1,5 +1,6 @@
---- Intervals by resampling: BCa (bias corrected and accelerated), with a fixed seed so that a stored
---- run is judged the same every time. Runs with samples of their own are resampled in two levels.
+--- Intervals by resampling: BCa (bias corrected and accelerated), with a fixed seed so that a
+--- stored run is judged the same every time. Runs with samples of their own are resampled in two
+--- levels.
 local distributions = require "woolly.stats.distributions"
 local primitives    = require "woolly.stats.primitives"
 local random        = require "woolly.stats.random"

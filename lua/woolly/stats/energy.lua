@@ -114,7 +114,7 @@ end
 --- Change points by the permutation test, in the order in which they are found. Costs n log n per
 --- permutation; the windowed t test (hunter) suits long histories better.
 ---@param values number[]
----@param options? {p?: number, permutations?: integer, seed?: integer, shuffle?: fun(list: integer[]): integer[]}
+---@param options? {p?: number, permutations?: integer, seed?: integer, shuffle?: fun(list: any): any}
 --- 0.05, 100, 1; shuffle: permutations of one's own instead, a new list each time
 ---@return integer[] indexes   of the first value of each new level
 function energy.divide(values, options)

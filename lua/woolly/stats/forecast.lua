@@ -108,7 +108,7 @@ end
 
 --- Forecasts the next runs of a segment without change points.
 ---@param values number[]   the stable segment
----@param options? {ahead?: integer, limit?: number, better?: "higher"|"lower", last_change?: integer}
+---@param options? {ahead?: integer, limit?: number, better?: string, last_change?: integer}
 --- ahead: at most half of the segment; last_change: runs since the newest change point of any kind
 ---@return woolly.stats.Forecast?
 ---@return string? reason

@@ -10,8 +10,8 @@ local LONGEST <const> = 32
 local GOLDEN <const>, SECTIONS <const> = 0.6180339887498949, 12
 local PRICES <const>, PRICES_WHEN_LONG <const> = 12, 8
 
--- For each right end r the distances of values[l..r] from their median, l = r, r-1 … r-most+1, one
--- after the other in a flat list; starts[r] is where those of r begin.
+-- For each right end r the distances of values[l..r] from their median, l = r, r-1 … r-most+1,
+-- one after the other in a flat list; starts[r] is where those of r begin.
 local function distances(values, most)
   local flat, starts = {}, {}
   for r = 1, #values do

@@ -29,7 +29,7 @@ local function u_counts(a, b)
   for j = 1, b do
     for i = 1, a do
       local row, last = {}, i * j
-      for u = 0, last do -- the largest value is of the first sample (beats j others) or of the second
+      for u = 0, last do -- the largest value is of the first sample (beats j others), or not
         row[u] = (u >= j and rows[i - 1][u - j] or 0) + (rows[i][u] or 0)
       end
       rows[i] = row
@@ -56,7 +56,8 @@ local function normal_p(statistic, mean, variance)
   return distributions.normal_two_sided(z), statistic < mean and -z or z
 end
 
-local function whole_away(statistic, middle) -- halves from ties move towards the middle: conservative
+-- Halves come from ties; towards the middle they are no evidence.
+local function whole_away(statistic, middle)
   return statistic < middle and math.ceil(statistic) or math.floor(statistic)
 end
 

@@ -9,7 +9,7 @@ local trend = {}
 local LEAST <const> = 8           -- fewer points cannot tell a trend from noise
 local MOST_FOR_SLOPES <const> = 2000 -- more points are thinned: slopes grow with their square
 local MOST_CORRELATION <const> = 0.9
-local SHORT <const> = 40 -- a memory of short segments is hard to see: more evidence is asked of them
+local SHORT <const> = 40 -- the memory of short segments is hard to see: they need more evidence
 local MOST_FOR_DRIFT <const> = 365   -- only the newest runs of a long segment are asked
 
 -- S = pairs that rise less pairs that fall, in n log n: inversions counted while merging.
@@ -96,8 +96,8 @@ function trend.slope(y, x)
   return slopes > 0 and found[1] or nil
 end
 
---- The same with Sen's interval by ranks and the line's intercept. More than 2,000 points are thinned
---- to medians of blocks first.
+--- The same with Sen's interval by ranks and the line's intercept. More than 2,000 points are
+--- thinned to medians of blocks first.
 ---@param y number[]
 ---@param x? number[]             1, 2, 3 … by default
 ---@param confidence? number      0.95
