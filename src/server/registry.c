@@ -24,7 +24,7 @@ struct entry {
 
 struct task {
     struct entry *entry;
-    bool load;
+    bool load, keeps; /* keeps: it is loaded already, and nothing else was asked for */
     struct runner_options options;
     struct reply *reply;
 };
@@ -75,11 +75,11 @@ static void print_entry(const struct entry *e, const struct registry *r, struct 
 static void run_task(struct registry *r, struct task *t) {
     struct err err = {0};
     bool ok = true;
-    const bool keeps = r->defaults.faults->unload_noop && !t->load;
-    if (t->load) stop_runner(r, t->entry); /* with other options */
-    if (t->load) {
+    const bool keeps = t->keeps || (r->defaults.faults->unload_noop && !t->load);
+    if (t->load && !keeps) stop_runner(r, t->entry); /* it comes back with other options */
+    if (t->load && !keeps) {
         ok = start_runner(r, t->entry, t->options, &err) != NULL;
-    } else if (!keeps) {
+    } else if (!t->load && !keeps) {
         stop_runner(r, t->entry);
     }
     pthread_mutex_lock(&r->lock);
@@ -147,6 +147,7 @@ enum registry_error registry_change(struct registry *r, const char *name, bool l
         result = REGISTRY_BUSY;
     } else {
         task.entry->changing = true;
+        task.keeps = load && config == NULL && task.entry->runner != NULL;
         task.options.cancel = &r->cancel;
         reply_ref(reply);
         r->tasks[r->n_tasks++] = task;

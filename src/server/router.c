@@ -187,7 +187,7 @@ void route_sessions(struct exchange *x, const char *rest) {
                            "the server keeps as many sessions as it may; delete one", NULL);
             return;
         }
-        atomic_store(&x->server->stats.sessions, table->n);
+        atomic_store(&x->server->stats.sessions, session_count(table));
         text_printf(&x->out, "{\"success\":true,\"session_id\":\"%s\",\"session\":", s->id);
         session_print(s, &x->out);
         text_puts(&x->out, "}");
@@ -203,7 +203,7 @@ void route_sessions(struct exchange *x, const char *rest) {
             exchange_error(x, 404, "session_not_found", "there is no such session", "session_id");
             return;
         }
-        atomic_store(&x->server->stats.sessions, table->n);
+        atomic_store(&x->server->stats.sessions, session_count(table));
         registry_poke(x->server->registry);
         text_puts(&x->out, "{\"success\":true,\"message\":\"session deleted\"}");
     } else if (wants(x, "GET")) {

@@ -50,6 +50,13 @@ struct session *session_find(struct session_table *table, const char *id) {
     return s;
 }
 
+int session_count(struct session_table *table) {
+    pthread_mutex_lock(&table->lock);
+    const int n = table->n;
+    pthread_mutex_unlock(&table->lock);
+    return n;
+}
+
 bool session_delete(struct session_table *table, const char *id) {
     struct session *found = NULL;
     pthread_mutex_lock(&table->lock);

@@ -57,6 +57,7 @@ struct session *session_new(struct session_table *table, const struct json *conf
 struct session *session_find(struct session_table *table,
                              const char *id); /* a reference, or NULL */
 bool session_delete(struct session_table *table, const char *id);
+int session_count(struct session_table *table);
 void session_unref(struct session *session); /* NULL is fine */
 /* Notes which model answers. */
 void session_set_model(struct session *session, const char *name);

@@ -9,6 +9,7 @@
 #include "base/json.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 enum { CLIENTS = 8, N_TOKENS = 24 };
 
@@ -333,6 +334,54 @@ static void check_refusals(void) {
     peer_free(&a);
 }
 
+/* ---- turns ---- */
+
+/* The rank in which requests end: of one client many, of another one that came last. */
+struct turn {
+    const char *client;
+    int rank;
+};
+static atomic_int n_ended;
+
+static void *take_turn(void *argument) {
+    struct turn *turn = argument;
+    char header[64];
+    snprintf(header, sizeof header, "X-Client-Id: %s\r\n", turn->client);
+    struct peer_answer a = peer_request(
+        port, "POST", "/v1/completions", header,
+        "{\"prompt\":\"Once\",\"max_tokens\":40,\"temperature\":0,\"ignore_eos\":true}");
+    turn->rank = a.status == 200 ? atomic_fetch_add(&n_ended, 1) : -1;
+    peer_free(&a);
+    return NULL;
+}
+
+/* 11 of A fill the 4 places and the queue; B's one comes last and is not the last to be served. One
+ * more than the queue takes is refused. */
+static void check_turns(void) {
+    enum { OF_A = 11 };
+    server = start("token_ms=4");
+    struct turn turns[OF_A + 1];
+    pthread_t threads[OF_A + 1];
+    for (int i = 0; i <= OF_A; i++) {
+        turns[i] = (struct turn){.client = i < OF_A ? "a" : "b"};
+        pthread_create(&threads[i], NULL, take_turn, &turns[i]);
+        for (int j = 0; j < 500 && metric("active_streams") + metric("queued_requests") < i + 1;
+             j++)
+            peer_sleep_ms(1);
+    }
+    struct peer_answer a = post("/v1/completions", "{\"prompt\":\"Once\",\"max_tokens\":4}");
+    CHECK_INT(a.status, 429);
+    CHECK_CONTAINS(a.all, "Retry-After: ");
+    peer_free(&a);
+    for (int i = 0; i <= OF_A; i++)
+        pthread_join(threads[i], NULL);
+    int behind_b = 0;
+    for (int i = 0; i < OF_A; i++)
+        behind_b += turns[i].rank > turns[OF_A].rank;
+    CHECK(turns[OF_A].rank >= 0 && behind_b >= 2);
+    server_stop(server);
+}
+
 /* ---- tools, faults ---- */
 
 static void *answer_one_call(void *argument) {
@@ -440,6 +489,7 @@ int main(void) {
     check_tools();
     check_models();
     server_stop(server);
+    check_turns();
     check_faults();
     return check_done();
 }
