@@ -16,7 +16,9 @@ local woolly = require "woolly"
 local LOOKS <const> = { 10, 15, 20 } -- pairs after which it may be decided
 local SHARED <const> = { "model", "preset", "switches", "threads", "target", "faults", "n_prompt",
                          "n_tokens", "runs", "seed" }
-local SHOWN <const> = { "tokens_per_second", "prefill_tokens_per_second", "ttft_ms" }
+local SHOWN <const> = { "tokens_per_second", "single_token_latency_ms",
+                        "prefill_tokens_per_second", "ttft_ms" }
+local OF_DECODE <const> = { tokens_per_second = true, single_token_latency_ms = true }
 
 local function side_specs()
   local specs = {}
@@ -204,8 +206,12 @@ return woolly.tool {
           line.operation, line.a, line.b, line.difference, line.low, line.high,
           decided and line.share and string.format("  %.0f %%", whole(100 * line.share)) or "")
       end
-      culprit = decided and p.metric == "tokens_per_second"
+      culprit = decided and OF_DECODE[p.metric]
         and blame.culprit(lines, verdict.verdict == "slower") or nil
+      for _, line in ipairs(not culprit and blame.differing(lines) or {}) do
+        out[#out + 1] = string.format("  by itself %s is %s in B (p %.2g)", line.operation,
+                                      line.difference > 0 and "slower" or "faster", line.p)
+      end
     else
       out[#out + 1] = "  by operation: cannot be told: " .. why_not
     end

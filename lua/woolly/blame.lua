@@ -1,10 +1,13 @@
 --- Which operation took the difference between two sides. Pure.
-local stats = require "woolly.stats"
+local multiple = require "woolly.stats.multiple"
+local ranks    = require "woolly.stats.ranks"
+local stats    = require "woolly.stats"
 
 local blame = {}
 
 -- Threads wait for whatever became slower: named only where nothing else is.
 local WAIT <const> = "wait"
+local FALSE_DISCOVERIES <const> = 0.05 -- share of the operations named that may be wrong
 
 ---@class woolly.Blame
 ---@field operation string
@@ -13,6 +16,7 @@ local WAIT <const> = "wait"
 ---@field difference number median of the paired differences
 ---@field low number
 ---@field high number
+---@field p number          exact signed-rank test of the differences, by Benjamini and Hochberg
 ---@field share? number     of the difference in time a token; nil: there is none
 
 local function each(list, f)
@@ -45,11 +49,14 @@ function blame.table(a, b, a_rates, b_rates)
     local difference = stats.median(differences)
     lines[#lines + 1] = {
       operation = name, difference = difference, low = low, high = high,
+      p = ranks.signed_rank(differences).p or 1,
       a = stats.median(each(a, function(profile) return profile[name] or 0 end)),
       b = stats.median(each(b, function(profile) return profile[name] or 0 end)),
       share = total and total ~= 0 and difference / total or nil,
     }
   end
+  local adjusted = multiple.benjamini_hochberg(each(lines, function(line) return line.p end))
+  for i, line in ipairs(lines) do line.p = adjusted[i] end
   table.sort(lines, function(x, y)
     local i, j = math.abs(x.difference), math.abs(y.difference)
     if i ~= j then return i > j end
@@ -71,6 +78,21 @@ function blame.culprit(lines, slower)
     if found then waits = line end
   end
   return waits
+end
+
+--- Operations that differ by themselves, whatever the rates say: a difference that drowns in the
+--- noise of the whole may stand out in its part.
+---@param lines woolly.Blame[]
+---@return woolly.Blame[]
+function blame.differing(lines)
+  local found = {}
+  for _, line in ipairs(lines) do
+    if line.operation ~= WAIT and line.p < FALSE_DISCOVERIES
+       and (line.low > 0 or line.high < 0) then
+      found[#found + 1] = line
+    end
+  end
+  return found
 end
 
 return blame
