@@ -198,6 +198,14 @@ local function compare(bound, limit, low, high)
   return (limit < low or limit > high) and "fail" or "inconclusive"
 end
 
+--- Samples of a timed metric without which a limit on this statistic is not judged.
+---@param stat string
+---@return integer
+function gate.needed(stat)
+  local percentile = percentile_of(stat)
+  return math.max(gate.MIN_SAMPLES, percentile and stats.samples_needed(percentile) or 0)
+end
+
 local function judge_bound(metric, bound, limit, stat, measured, roof)
   local samples = measured and measured.samples or {}
   local verdict = { metric = metric.name, bound = bound, limit = limit, stat = stat, n = #samples }
@@ -212,9 +220,7 @@ local function judge_bound(metric, bound, limit, stat, measured, roof)
   if bad then return settle("missing", bad) end
   -- What is counted and not timed repeats exactly; its extremes are facts from one sample on.
   local exact = metric.exact or false
-  local needed = gate.MIN_SAMPLES
-  local percentile = percentile_of(stat)
-  if percentile then needed = math.max(needed, stats.samples_needed(percentile)) end
+  local needed = gate.needed(stat)
   verdict.value, verdict.low, verdict.high = gate.estimate_metric(metric, samples, stat,
                                                                      measured.looks)
   if not exact and not metric.share and #samples < needed then

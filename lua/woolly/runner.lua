@@ -75,8 +75,9 @@ local function measure_undisturbed(run, test, m, state)
   end
 end
 
---- Is a limit of the gate that this test decides still open?
-local function undecided(plan, test, m)
+--- Is a limit of the gate that this test decides still open, and can `factor` times the samples so
+--- far settle it?
+local function undecided(plan, test, m, factor)
   if not plan.gate then return false end
   local own = {}
   for _, name in ipairs(test.scenario.metrics or {}) do own[name] = true end
@@ -84,7 +85,8 @@ local function undecided(plan, test, m)
     return own[name] and #((m.measured[name] or {}).samples or {}) > 0
   end)
   for _, limit in ipairs(gate.judge(part, m.measured).limits) do
-    if limit.verdict == "inconclusive" then return true end
+    local enough = limit.n * factor >= gate.needed(limit.stat)
+    if limit.verdict == "inconclusive" and enough then return true end
   end
   return false
 end
@@ -111,7 +113,7 @@ local function repeat_measure(plan, run, test, m, state)
   if until_ns or plan.given.runs then return end
   -- Planned looks at one, two and three times the runs: a verdict is never the best of many.
   local each, looks = runs, 1
-  while looks < MOST_LOOKS and undecided(plan, test, m) do
+  while looks < MOST_LOOKS and undecided(plan, test, m, MOST_LOOKS / looks) do
     for _ = 1, each do
       runs = runs + 1
       step(warmup + runs, warmup + each * MOST_LOOKS)

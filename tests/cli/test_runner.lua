@@ -195,6 +195,12 @@ tap.test("an open limit is looked at again at two and three times the runs", fun
   tap.equal(metric.looks, nil)
 end)
 
+tap.test("a percentile that lacks samples even then does not extend the run", function()
+  local status, metric = looked(open_limit "11", 'tokens_per_second = { min = 1, stat = "p5" }')
+  tap.equal(status, 2)
+  tap.equal(metric.n, 6)
+end)
+
 tap.test("a limit that is settled at the second look ends the run there", function()
   local status, metric = looked(open_limit "n == 3 and 9 or 11", "tokens_per_second = { min = 10 }")
   tap.equal(status, 0)
