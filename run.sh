@@ -14,6 +14,7 @@ if [ "${1-}" = --with-llama-cpp ]; then
     install_llama_cpp
 fi
 install_packages
+install_page_packages
 build release build woolly-lua
 [ $# -gt 0 ] || set -- "$default"
 exec "$root/build/woolly-lua" "$@"

@@ -7,6 +7,7 @@ root=$(cd "$(dirname "$0")" && pwd -P)
 . "$root/.ci/setup.sh"
 
 install_packages
+install_page_packages all
 build release build all
 build asan build-asan all
 for test in test_threads test_fused test_server; do build tsan build-tsan "$test"; done

@@ -54,6 +54,24 @@ install_packages() {
     rm -f "${TMPDIR:-/tmp}/woolly-apt.$$"
 }
 
+# The dashboard's charts (uPlot) and, with "all", what its tests drive: npm packages, pinned by version
+# and content. Without npm, or without its registry, both are done without.
+install_page_packages() {
+    [ "${1-}" = all ] && wanted=playwright-core || wanted=uplot
+    [ ! -e "$root/.ci/node_modules/$wanted" ] || return 0
+    if ! command -v npm >/dev/null; then
+        say "npm is missing: the dashboard's charts cannot be zoomed, its browser tests are skipped"
+        return 0
+    fi
+    omit=--omit=dev
+    [ "${1-}" != all ] || omit=--include=dev
+    say "npm ci: the dashboard's charts"
+    if ! npm ci --prefix "$root/.ci" "$omit" --ignore-scripts --no-audit --no-fund \
+        >"$root/.ci/npm.log" 2>&1; then
+        say "npm ci failed (see .ci/npm.log): the dashboard does without zoom, its browser tests are skipped"
+    fi
+}
+
 # build PRESET FOLDER TARGET: configures once, then builds; silent when nothing is to do.
 build() {
     if [ ! -f "$root/$2/build.ninja" ]; then

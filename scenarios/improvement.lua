@@ -39,6 +39,17 @@ local function ratios(over, under)
   return list
 end
 
+-- The step as a row of the table "waterfall": rates, and their ratio to the step before.
+local function row_of(step, before)
+  local row = { name = step.name, tokens_per_second = stats.median(step.decode),
+                prefill_tokens_per_second = stats.median(step.prefill) }
+  row.decode, row.decode_low, row.decode_high
+    = gate.estimate(ratios(step.decode, before.decode), "median")
+  row.prompt, row.prompt_low, row.prompt_high
+    = gate.estimate(ratios(step.prefill, before.prefill), "median")
+  return row
+end
+
 -- "x 12.31 [11.9, 12.8]  all 12.3"
 local function factor_text(step, before, first, what)
   local factor, low, high = gate.estimate(ratios(step[what], before[what]), "median")
@@ -59,7 +70,7 @@ return woolly.scenario {
   },
   setup = function(p)
     local model = woolly.model(p)
-    local state = { model = model, steps = open_steps(model, p), rows = {} }
+    local state = { model = model, steps = open_steps(model, p), rows = {}, table = {} }
     for i, step in ipairs(state.steps) do state[i] = step.context end -- closed with the state
     return state
   end,
@@ -88,10 +99,12 @@ return woolly.scenario {
     local first = state.steps[1]
     for i, step in ipairs(state.steps) do
       local before = state.steps[i - 1] or step
+      state.table[i] = row_of(step, before)
       state.rows[i] = string.format("%-31s decode %s   prompt %s", step.name,
                                     factor_text(step, before, first, "decode"),
                                     factor_text(step, before, first, "prefill"))
     end
   end,
   notes = function(state) return state.rows end,
+  tables = function(state) return { waterfall = state.table } end,
 }

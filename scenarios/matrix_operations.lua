@@ -27,7 +27,8 @@ return woolly.scenario {
     local context <close> = woolly.context(model, p, { n_ctx = 8 })
     local switches = context:switches()
     local limits, why_not = roofs.load(p, { 1, switches.threads })
-    return { model = model, switches = switches, limits = limits, why_not = why_not, rows = {} }
+    return { model = model, switches = switches, limits = limits, why_not = why_not, rows = {},
+             kernels = {} }
   end,
   check = function(t, state, p)
     common.check_logits(t, state.model, p)
@@ -40,4 +41,5 @@ return woolly.scenario {
     if p.types == "all" then products.all_types(state, p) end
   end,
   notes = function(state) return state.rows end,
+  tables = function(state) return { kernels = state.kernels } end,
 }

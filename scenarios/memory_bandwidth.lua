@@ -73,6 +73,10 @@ local function add_operations(state)
   context:set_profile(false)
   for _, name in ipairs(order) do
     local sum, threads = by[name], context:switches().threads
+    state.operations[#state.operations + 1] = {
+      operation = name, share = sum.ns / all_ns, mb_per_token = sum.bytes / ROUND_TOKENS / 1e6,
+      us_per_token = sum.ns / threads / ROUND_TOKENS / 1e3,
+      gb_per_second = sum.bytes / (sum.ns / threads) }
     state.rows[#state.rows + 1] = string.format(
       "%-12s %5.1f %% of the time  %8.2f MB a token  %6.1f GB/s", name, 100 * sum.ns / all_ns,
       sum.bytes / ROUND_TOKENS / 1e6, sum.bytes / (sum.ns / threads))
@@ -100,7 +104,7 @@ return woolly.scenario {
     local tested = fill(model, p, depth, {})
     local limits, why_not = roofs.load(p, { tested:switches().threads })
     return { model = model, tested = tested, depth = depth, limits = limits, why_not = why_not,
-             reference = fill(model, p, depth, { preset = "p2" }), rows = {} }
+             reference = fill(model, p, depth, { preset = "p2" }), rows = {}, operations = {} }
   end,
   check = function(t, state, p) common.check_logits(t, state.model, p) end,
   measure = function(m, state, p)
@@ -131,4 +135,5 @@ return woolly.scenario {
     add_predictions(state, p)
   end,
   notes = function(state) return state.rows end,
+  tables = function(state) return { operations = state.operations } end,
 }

@@ -107,6 +107,15 @@ local function percent(share)
   return share and string.format("%3.0f %%", 100 * share) or "  - "
 end
 
+-- A product that was timed as a row of the table "kernels".
+local function keep(state, product, form, n_tokens, found, roof)
+  local ns = stats.median(found.ns)
+  state.kernels[#state.kernels + 1] = {
+    name = product.name, type = product.type, form = form, rows = product.rows,
+    cols = product.cols, tokens = n_tokens, gb_per_second = found.weight_bytes / ns,
+    gop_per_second = 2 * found.macs / ns, roof_share = roof and roof / ns }
+end
+
 --- Sums over products, sample by sample.
 local function add(sums, key, count, values)
   sums[key] = sums[key] or {}
@@ -133,6 +142,7 @@ local function measure_one(state, p, sums, name, product, n_tokens, footprint)
   add(sums, name .. "_macs", product.count, fixed(n, found.macs))
   add(sums, name .. "_generic_ns", product.count * n_tokens, generic.ns)
   if roof then add(sums, name .. "_roof_ns", product.count, fixed(n, roof)) end
+  keep(state, product, form, n_tokens, found, roof)
   local ns, generic_ns = stats.median(found.ns), stats.median(generic.ns) * n_tokens
   return string.format("%7.1f GB/s %7.0f GOP/s %s x %5.1f", found.weight_bytes / ns,
                        2 * found.macs / ns, percent(roof and roof / ns), generic_ns / ns), form
@@ -193,6 +203,7 @@ function products.all_types(state, p)
           footprint = n_tokens == 1 and TABLE_FOOTPRINT or 0, samples = 3,
           min_ms = math.min(p.min_ms, 2) }, p)
         local ns, roof = stats.median(found.ns), roof_ns(state, found, form, switches.threads)
+        keep(state, product, form, n_tokens, found, roof)
         cells[i] = string.format("%7.1f GB/s %7.0f GOP/s %s", found.weight_bytes / ns,
                                  2 * found.macs / ns, percent(roof and roof / ns))
       end

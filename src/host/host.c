@@ -105,7 +105,9 @@ static int search_ours(lua_State *L) {
     const char *name = luaL_checkstring(L, 1);
     if (strcmp(name, "woolly") != 0 && strncmp(name, "woolly.", 7) != 0) return 0;
     const char *folder = host_of(L)->lua_dir;
-    if (folder != NULL) return load_from_folder(L, folder, name);
+    /* The page's assets are made by the build: no folder of sources has them. */
+    if (folder != NULL && strcmp(name, "woolly.dashboard.assets") != 0)
+        return load_from_folder(L, folder, name);
     for (const struct embedded_lua *m = embedded_lua; m->module != NULL; m++) {
         if (strcmp(m->module, name) != 0) continue;
         const char *chunk = lua_pushfstring(L, "@%s", m->file);

@@ -80,7 +80,8 @@ local C_MODULES <const> = { clock = true, counters = true, data = true, engine =
 local PURE <const> = { "metrics", "stats", "suggest", "gate", "judging", "config", "failure",
                        "options", "recorder", "compare", "help", "strict", "init", "work",
                        "accuracy", "waterfall", "history", "imports", "sides", "blame",
-                       "regression", "trends", "alerts", "power", "quality" }
+                       "regression", "trends", "alerts", "power", "quality", "dashboard/thin",
+                       "dashboard/road", "dashboard/page" }
 for _, path in ipairs(files("ls " .. source .. "/lua/woolly/stats")) do
   PURE[#PURE + 1] = "stats/" .. path:match("^(.*)%.lua$")
 end
