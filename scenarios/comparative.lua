@@ -1,35 +1,56 @@
 local engine = require "woolly.engine"
 local reference = require "woolly.reference"
+local reference_http = require "woolly.reference_http"
+local service = require "woolly.service"
 local woolly = require "woolly"
 
 -- Nats. Two right engines differ by how they round activations; a wrong one is whole nats away.
 local MOST_KLD <const> = 0.1
+local IN_PROCESS <const> = { "llama_cpp_performance_ratio", "llama_cpp_prefill_ratio",
+                             "llama_cpp_kld_mean", "llama_cpp_top1_agreement" }
+local HTTP <const> = { "other_tokens_per_second_ratio", "other_ttft_ratio", "other_output_ratio" }
 local PRESETS <const> = engine.presets()
 
+-- Which engine the command line names decides what is measured, and by which gate it is judged.
+local over_http = (" " .. table.concat({ ... }, " ") .. " "):find "%-%-reference[= ]openai "
+  or (" " .. table.concat({ ... }, " ") .. " "):find "%-%-reference[= ]llama_server "
+local other = over_http and reference_http or reference
+
 return woolly.scenario {
-  about = "Decode and prefill rates against llama.cpp: same file, threads, ids; interleaved pairs",
+  about = "Rates against another engine: llama.cpp in process, or any server over HTTP; in pairs",
   help = "Every run is a pair of generations, one by each engine; who is first alternates.\n"
     .. "Of llama.cpp only the time inside llama_decode counts (no sampling, no JavaScript), with\n"
     .. "the flash attention setting that is faster. ./run.sh --with-llama-cpp comparative.lua\n"
-    .. "installs it in the cache folder.",
-  title = "Against llama.cpp",
-  gate = "phase5",
+    .. "installs it in the cache folder.\n"
+    .. "--reference openai --url URL: our server and the one at URL, over HTTP, same prompts: decode\n"
+    .. "rate, wait for the first token, tokens of --n_users together. --reference llama_server: the\n"
+    .. "same with the user's own llama-server, started on the model.",
+  title = over_http and "Against another server" or "Against llama.cpp",
+  gate = not over_http and "phase5" or nil,
   needs = "native",
   preset = PRESETS[#PRESETS],
   runs = 10,
-  metrics = { "llama_cpp_performance_ratio", "llama_cpp_prefill_ratio", "llama_cpp_kld_mean",
-              "llama_cpp_top1_agreement" },
+  metrics = over_http and HTTP or IN_PROCESS,
   params = {
-    reference = { default = "llama_cpp", choices = { "llama_cpp" }, help = "the other engine" },
+    reference = { default = "llama_cpp", choices = { "llama_cpp", "llama_server", "openai" },
+                  help = "the other engine" },
     n_prompt = { default = 512, help = "tokens of the prompt" },
     n_tokens = { default = 64, help = "tokens to decode" },
     n_check = { default = 32, help = "positions whose logits are compared first" },
+    n_requests = { default = 4, help = "over HTTP: generations of one user per pair" },
+    n_users = { default = 4, help = "over HTTP: users at once" },
+    api = { default = "completions", choices = { "completions", "chat" },
+            help = "over HTTP: OpenAI's route that is asked" },
+    llama_server = { default = "llama-server", help = "program of --reference llama_server" },
+    pid = service.params.pid, key = service.params.key,
     flash_attention = { default = "best", choices = { "best", "on", "off" },
                         help = "llama.cpp's; best: the faster one, found for each rate" },
   },
-  setup = reference.open,
-  check = function(t, state) reference.check(t, state, MOST_KLD) end,
-  measure = reference.pair,
-  finish = reference.finish,
-  notes = reference.notes,
+  setup = other.open,
+  check = function(t, state)
+    if not over_http then reference.check(t, state, MOST_KLD) end
+  end,
+  measure = other.pair,
+  finish = not over_http and reference.finish or nil,
+  notes = other.notes,
 }

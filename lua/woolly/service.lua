@@ -68,6 +68,14 @@ function service.open(p, extra)
   return self
 end
 
+--- A server that somebody else started, as a child of ours.
+---@param child woolly.process.Child
+---@param url string
+---@return woolly.Service
+function service.adopt(child, url)
+  return setmetatable({ child = child, url = url, pid = child:pid(), is_ours = false }, Service)
+end
+
 ---@return string[] headers
 function Service:headers()
   local headers = { "Content-Type: application/json", "User-Agent: woolly-lua", "Expect:" }
