@@ -22,9 +22,9 @@ return woolly.scenario {
     .. "Of llama.cpp only the time inside llama_decode counts (no sampling, no JavaScript), with\n"
     .. "the flash attention setting that is faster. ./run.sh --with-llama-cpp comparative.lua\n"
     .. "installs it in the cache folder.\n"
-    .. "--reference openai --url URL: our server and the one at URL, over HTTP, same prompts: decode\n"
-    .. "rate, wait for the first token, tokens of --n_users together. --reference llama_server: the\n"
-    .. "same with the user's own llama-server, started on the model.",
+    .. "--reference openai --url URL: our server and the one at URL, over HTTP, same prompts:\n"
+    .. "decode rate, wait for the first token, tokens of --n_users together. --reference\n"
+    .. "llama_server: the same with the user's own llama-server, started on the model.",
   title = over_http and "Against another server" or "Against llama.cpp",
   gate = not over_http and "phase5" or nil,
   needs = "native",

@@ -21,8 +21,8 @@ end
 
 return woolly.tool {
   about = "Every scenario of the plan, then --duration seconds of stability: one report, one gate",
-  help = "Each runs in a process of its own and is kept as it ends. Interrupted or killed, the same\n"
-    .. "command goes on with what is missing. --gate phase_N judges by another phase.",
+  help = "Each runs in a process of its own and is kept as it ends. Interrupted or killed, the\n"
+    .. "same command goes on with what is missing. --gate phase_N judges by another phase.",
   params = campaign.params {
     model = { default = "synth:110m-q4_0", help = "model under test" },
     duration = { default = 3600.0, help = "seconds of the stability test" },
@@ -30,6 +30,7 @@ return woolly.tool {
     parts = { type = "string", help = "comma-separated scripts instead of all of the plan's" },
   },
   run = function(p)
+    campaign.check_gate(p)
     local started = clock.utc()
     local one = { name = "comprehensive", title = "Comprehensive validation", gate = p.gate, p = p,
                   parts = parts_of(p) }

@@ -48,15 +48,22 @@ return woolly.tool {
     key = service.params.key,
     pid = service.params.pid,
     change_models = { type = "boolean", help = "unload and load the model of the server at --url" },
+    parts = { type = "string", help = "only these, comma-separated: "
+              .. table.concat(contract.parts, ", ") },
     all = { type = "boolean", help = "show the checks that hold too" },
     json = common.json_param,
   },
   run = function(p)
     local found <close> = open(p)
     local tokens, model = tokenizer(p)
+    local parts
+    for word in (p.parts or ""):gmatch "[^,]+" do
+      parts = parts or {}
+      parts[word] = true
+    end
     local line = progress.new { quiet = p.quiet }
     local checks = contract.run(found, {
-      changes_models = p.change_models or not p.url, tokens = tokens,
+      parts = parts, changes_models = p.change_models or not p.url, tokens = tokens,
       progress = function(share, part) line:share("contract: " .. part, share, 1) end })
     line:clear()
     if model then model:close() end

@@ -4,8 +4,8 @@ local clock = require "woolly.clock"
 local woolly = require "woolly"
 
 return woolly.tool {
-  about = "Everything the gate of phase 5 names: speed, llama.cpp, Ole, hours without crash or leak",
-  help = "Runs phase5.lua, ole_integration.lua and stability.lua, each in a process of its own and\n"
+  about = "All that the gate of phase 5 names: speed, llama.cpp, Ole, hours without crash or leak",
+  help = "Runs phase5.lua, ole_integration.lua and stability.lua, each in a process of its own,\n"
     .. "kept as it ends. Interrupted or killed, the same command goes on with what is missing.",
   params = campaign.params {
     model = { default = "synth:110m-q4_0", help = "model under test" },
@@ -13,6 +13,7 @@ return woolly.tool {
     gate = { default = "phase5", help = "limits to judge by" },
   },
   run = function(p)
+    campaign.check_gate(p)
     local started = clock.utc()
     local one = { name = "final_acceptance", title = "Final acceptance", gate = p.gate, p = p,
                   parts = acceptance.parts(p) }

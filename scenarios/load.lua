@@ -4,11 +4,11 @@ local woolly = require "woolly"
 
 return woolly.scenario {
   about = "Latency and throughput of a server under rising load: users, rates or a trace",
-  help = "Starts serve.lua on --model, or drives the server at --url. --users: so many callers, each\n"
-    .. "waiting for its answer. --rates: requests per second that leave when they are due, whatever\n"
-    .. "the server does (--arrivals constant or poisson). --trace FILE: {\"at_s\": [...], \"body\":\n"
-    .. "[...]}. A load that the server cannot keep up with ends the sweep. Goodput counts requests\n"
-    .. "that met --ttft_slo, --tpot_slo and --e2e_slo (milliseconds, from when they were due).",
+  help = "Starts serve.lua on --model, or drives the server at --url. --users: so many callers,\n"
+    .. "each waiting for its answer. --rates: requests per second that leave when they are due,\n"
+    .. "whatever the server does (--arrivals constant or poisson). --trace FILE: {\"at_s\": [...],\n"
+    .. "\"body\": [...]}. A load that the server cannot keep up with ends the sweep. Goodput counts\n"
+    .. "requests that met --ttft_slo, --tpot_slo and --e2e_slo (ms, from when they were due).",
   title = "Load",
   target = "openai",
   preset = "p5",

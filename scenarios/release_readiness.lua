@@ -32,7 +32,8 @@ local function regression(p)
   table.insert(words, 1, "regression.lua")
   local result = child.run(words)
   local said = result.status <= 2 and result.out ~= "" and result.out or result.err
-  return { status = result.status, line = (said:match "([^\n]+)\n*$" or "said nothing"):sub(1, 200) }
+  local last = said:match "([^\n]+)\n*$" or "said nothing"
+  return { status = result.status, line = last:sub(1, 200) }
 end
 
 --- Phase 4 asks for readiness for Ole too, which the last part has measured over HTTP.
@@ -53,7 +54,7 @@ end
 
 return woolly.tool {
   about = "May this be released: five gates, regression, documentation and version; one page",
-  help = "Runs phase1.lua to phase4.lua (with --all_phases), final_acceptance.lua and regression.lua,\n"
+  help = "Runs phase1.lua to phase4.lua (with --all_phases), final_acceptance.lua, regression.lua,\n"
     .. "looks at documentation and version, and writes the evidence as one page. Interrupted or\n"
     .. "killed, the same command goes on with what is missing.",
   params = campaign.params {
@@ -64,6 +65,7 @@ return woolly.tool {
     output = { default = "release_readiness.md", help = "the page; - writes none" },
   },
   run = function(p)
+    campaign.check_gate(p)
     local started = clock.utc()
     local one = { name = "release_readiness", title = "Release readiness", gate = "phase5", p = p,
                   parts = parts_of(p) }

@@ -102,7 +102,18 @@ local function run_part(one, part, key)
   return { status = result.status, document = document }
 end
 
-local WORDS <const> = { [0] = "passed", "FAILED", "cannot judge", "bad input", "environment", "bug" }
+local WORDS <const> = { [0] = "passed", "FAILED", "cannot judge", "bad input", "environment",
+                        "bug" }
+
+local function gate_of(name)
+  return files.gate((name:gsub("^phase_(%d)$", "phase%1")))
+end
+
+--- Refuses an unknown gate now, not in an hour.
+---@param p woolly.Values
+function campaign.check_gate(p)
+  if p.gate then gate_of(p.gate) end
+end
 
 --- Runs what is missing. Prints a line for each part as it ends.
 ---@param one woolly.Campaign
@@ -208,7 +219,7 @@ end
 ---@return table document, integer status
 function campaign.conclude(one, results, key, started)
   require("woolly.stats").accelerate(require "woolly.numeric")
-  local found = files.gate((one.gate:gsub("^phase_(%d)$", "phase%1")))
+  local found = gate_of(one.gate)
   local measured, order, notes, model = merge(one, results)
   accept(found.gate, measured, order)
   local commit = git("rev-parse", "--short=12", "HEAD")
@@ -252,7 +263,7 @@ function campaign.params(more)
     threads = { type = "list", help = "worker threads" },
     store = { default = "woolly.db", help = "where the runs are kept, also those of the parts" },
     within = { type = "string", help = "tag of the campaign that this one is a part of" },
-    fresh = { type = "boolean", help = "begin anew: what an interrupted campaign kept is not used" },
+    fresh = { type = "boolean", help = "begin anew: what an interrupted one kept is not used" },
     json = require("woolly.common").json_param,
   }
   for name, param in pairs(more or {}) do params[name] = param end

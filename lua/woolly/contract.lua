@@ -200,6 +200,7 @@ end
 
 ---@class woolly.ContractOptions
 ---@field changes_models? boolean   load and unload models too
+---@field parts? table<string, boolean>   only these
 ---@field tokens? fun(text: string): integer
 ---@field progress? fun(share: number, part: string)
 
@@ -216,7 +217,8 @@ function contract.run(found, options)
   self:check("a model is listed", ok, "%s", tostring(name))
   self.model = ok and name or "none"
   for i, part in ipairs(contract.parts) do
-    if options.changes_models or not CHANGING[part] then
+    local is_wanted = not options.parts or options.parts[part]
+    if is_wanted and (options.changes_models or not CHANGING[part]) then
       self.part = part
       if options.progress then options.progress((i - 1) / #contract.parts, part) end
       local ended, message = pcall(require("woolly.contract." .. part).run, self)

@@ -40,7 +40,8 @@ end
 function evidence.checks(files, process)
   local checks, pages = {}, {}
   local function check(name, ok, reason)
-    checks[#checks + 1] = { name = name, ok = ok and true or false, reason = not ok and reason or nil }
+    checks[#checks + 1] = { name = name, ok = ok and true or false,
+                            reason = not ok and reason or nil }
   end
   local folder = process.source_folder
   for _, page in ipairs(PAGES) do
@@ -90,7 +91,8 @@ function evidence.version_checks(check, process)
   check("nothing is changed since that commit",
         head and git(process, "status", "--porcelain", "--untracked-files=no") == "",
         "git status lists changes, or this is no repository")
-  check("a release build", (info.build_type or "") == "Release", "it is " .. tostring(info.build_type))
+  check("a release build", (info.build_type or "") == "Release",
+        "it is " .. tostring(info.build_type))
   check("no sanitizers in it", (info.sanitizers or "") == "", tostring(info.sanitizers))
 end
 

@@ -1,5 +1,5 @@
---- Loads against a server: prompts of a stated length, what came of them as metrics, and whether the
---- run may count at all.
+--- Loads against a server: prompts of a stated length, what came of them as metrics, and whether
+--- the run may count at all.
 local failure = require "woolly.failure"
 local http    = require "woolly.http"
 local openai  = require "woolly.targets.openai"
@@ -188,7 +188,8 @@ end
 --- The server, its model here for the tokenizer (when it is ours or named), bodies.
 ---@param p woolly.Values
 ---@param extra? string[]   options of serve.lua
----@return {service: woolly.Service, model?: woolly.engine.Model, prompts: woolly.Prompts, bodies: string[]}
+---@return {service: woolly.Service, model?: woolly.engine.Model, prompts: woolly.Prompts,
+---  bodies: string[]}
 function load.open(p, extra)
   local session = require "woolly.session"
   local model = p.model and session.model { model = p.model, switches = { mmap = true } } or nil

@@ -123,7 +123,8 @@ function readiness.rows(measured, real_time)
     end),
     row("stability", "error_rate", "< 1 % of generations", function(found)
       local share, low, high = shares.of(found)
-      return string.format("%.2f %% [%.2f, %.2f] of %d", 100 * share, 100 * low, 100 * high, #found),
+      return string.format("%.2f %% [%.2f, %.2f] of %d", 100 * share, 100 * low, 100 * high,
+                           #found),
              high < 0.01, high >= 0.01 and low <= 0.01 and "too few generations to tell" or nil
     end),
     row("api_compatibility", "api_response_success_rate", "> 99 % of checks", function(found)

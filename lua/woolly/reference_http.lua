@@ -13,7 +13,8 @@ local reference_http = {}
 
 local READY_S <const> = 300 -- a large model takes its time to load
 local PORTS <const>, FIRST_PORT <const> = 20000, 20000
-local METRICS <const> = { "other_tokens_per_second_ratio", "other_ttft_ratio", "other_output_ratio" }
+local METRICS <const> = { "other_tokens_per_second_ratio", "other_ttft_ratio",
+                          "other_output_ratio" }
 
 --- Starts llama-server on the model. Without one on the PATH: nil and why.
 ---@param p woolly.Values

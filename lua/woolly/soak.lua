@@ -66,7 +66,8 @@ function soak.measure(m, state, p)
   state.rows[#state.rows + 1] = {
     at_s = (clock.now_ns() - state.start_ns) / 1e9, completed = summary.completed,
     issued = summary.issued, tokens_per_second = rate,
-    tpot_p50 = stats.median(found:values "tpot_ms"), ttft_p50 = stats.median(found:values "ttft_ms"),
+    tpot_p50 = stats.median(found:values "tpot_ms"),
+    ttft_p50 = stats.median(found:values "ttft_ms"),
     rss_mb = resources and resources.rss_mb, threads = resources and resources.threads,
     files = resources and resources.files,
   }
@@ -223,7 +224,8 @@ function soak.notes(state)
   end
   if state.memory and state.memory.per_second then
     local hour = 3600 * MB_PER_BYTE
-    notes[#notes + 1] = string.format("memory: %+.2f MB/h [%.2f, %.2f], p %.2g, from %.1f to %.1f MB",
+    notes[#notes + 1] = string.format(
+      "memory: %+.2f MB/h [%.2f, %.2f], p %.2g, from %.1f to %.1f MB",
       state.memory.per_second * hour, state.memory.low * hour, state.memory.high * hour,
       state.memory.p, state.rows[1].rss_mb, last.rss_mb)
   end

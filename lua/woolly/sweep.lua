@@ -74,7 +74,8 @@ local function row_of(point, found, p)
     requests_per_second = summary.completed / summary.seconds,
     tokens_per_second = load.steady_rate(found),
     total_tokens_per_second = (summary.tokens + summary.prompt_tokens) / summary.seconds,
-    ttft_p50 = percentile(found, "ttft_plan_ms", 50), ttft_p95 = percentile(found, "ttft_plan_ms", 95),
+    ttft_p50 = percentile(found, "ttft_plan_ms", 50),
+    ttft_p95 = percentile(found, "ttft_plan_ms", 95),
     tpot_p50 = percentile(found, "tpot_ms", 50), tpot_p95 = percentile(found, "tpot_ms", 95),
     max_gap_p95 = percentile(found, "max_gap_ms", 95),
     e2e_p50 = percentile(found, "e2e_plan_ms", 50), e2e_p95 = percentile(found, "e2e_plan_ms", 95),
@@ -94,7 +95,9 @@ function sweep.knee(rows)
   if #rows < 3 then return nil, "a knee needs 3 points" end
   local least, most, fastest, slowest = math.huge, 0, math.huge, 0
   for _, row in ipairs(rows) do
-    if not (row.tokens_per_second and row.e2e_p50) then return nil, row.load .. " has no figures" end
+    if not (row.tokens_per_second and row.e2e_p50) then
+      return nil, row.load .. " has no figures"
+    end
     least, most = math.min(least, row.tokens_per_second), math.max(most, row.tokens_per_second)
     fastest, slowest = math.min(fastest, row.e2e_p50), math.max(slowest, row.e2e_p50)
   end

@@ -1,4 +1,4 @@
--- The module woolly.http as a script sees it; what it does on the wire is in tests/unit/test_transfer.c.
+-- The module woolly.http as a script sees it; what it does on the wire: tests/unit/test_transfer.c.
 local http    = require "woolly.http"
 local process = require "woolly.process"
 local tap     = require "tap"
@@ -62,8 +62,9 @@ tap.test("a script's mistakes raise", function()
   tap.raises(function() http.load(base, nil, { "{}" }, {}) end, "when shall it end")
   tap.raises(function() http.load(base, nil, { "{}" }, { requests = 1, shape = "open" }) end,
              "closed, constant")
-  tap.raises(function() http.load(base, nil, { "{}" }, { shape = "trace" }, { at_s = { 1, 0 } }) end,
-             "ascending")
+  tap.raises(function()
+    http.load(base, nil, { "{}" }, { shape = "trace" }, { at_s = { 1, 0 } })
+  end, "ascending")
   local value, _, code = http.request("GET", "gopher://127.0.0.1/")
   tap.truthy(value == nil and code == "input" or value.ok == false, "other protocols")
 end)

@@ -16,7 +16,7 @@ local function form(t, name, info)
   end
   table.sort(lacks)
   t:check(name .. ": fields of a model", #lacks == 0, "without %s", table.concat(lacks, ", "))
-  t:equal(name .. ": object", info.object, "model")
+  t:equal(name .. ": a model's object", info.object, "model")
   local map, off = info.capabilities_map or {}, {}
   for _, key in ipairs(ABLE) do
     if type(map[key]) ~= "boolean" then off[#off + 1] = key end

@@ -131,12 +131,14 @@ local function utf8_chunks(t)
 end
 
 local function timing(t)
-  local form = FORMS[1]
-  local answer = t:stream(form.path, body(form, { max_tokens = 64 }), {})
-  local events = answer.events or {}
-  local first, last = events[1] and events[1].ns, events[#events] and events[#events].ns
-  t:check("the first chunk comes long before the last", first and last and #events > 8
-    and first < last, "%d events, all at once", #events)
+  local form, is_spread, n = FORMS[1], false, 0
+  for _, max_tokens in ipairs { 64, 256, 512 } do -- a busy client may find a short one all there
+    local events = t:stream(form.path, body(form, { max_tokens = max_tokens })).events or {}
+    n = #events
+    is_spread = n > 8 and events[1].ns < events[n].ns
+    if is_spread then break end
+  end
+  t:check("the first chunk comes long before the last", is_spread, "%d events, all at once", n)
 end
 
 function stream.run(t)
