@@ -1,16 +1,34 @@
 local alerts = require "woolly.alerts"
+local clock = require "woolly.clock"
 local common = require "woolly.common"
 local files = require "woolly.files"
 local history = require "woolly.history"
 local json = require "woolly.json"
 local numeric = require "woolly.numeric"
+local process = require "woolly.process"
 local stats = require "woolly.stats"
 local store = require "woolly.store"
+local stored = require "woolly.stored"
 local trends = require "woolly.trends"
 local woolly = require "woolly"
 
 local MOST_RUNS <const> = 1000000
 local WAIT_S <const> = 20 -- for a webhook's answer
+local LOCK_S <const>, POLL_NS <const> = 60, 50000000 -- for another one that tells of alerts
+
+--- One at a time: two would tell of the same alert. Waits for the other one to end.
+local function lock_of(url)
+  local path = (url:match("^postgres") and "woolly" or url:gsub("^sqlite:", "")) .. ".alerts-lock"
+  local until_ns = clock.now_ns() + LOCK_S * 1000000000
+  repeat
+    local lock, message, code = process.lock(path)
+    if lock == nil then woolly.fail("alerts: " .. message, code) end
+    if lock then return lock end
+    clock.sleep_ns(POLL_NS)
+  until clock.now_ns() > until_ns
+  woolly.fail(string.format("alerts: another alerts.lua holds %s for %d s", path, LOCK_S),
+              "environment")
+end
 
 --- Everything the rules find, with who had it already.
 local function find(kept, p, gate)
@@ -89,6 +107,10 @@ return woolly.tool {
     local rules = files.gate(p.rules)
     local problems = alerts.problems(rules.gate.alerts, rules.path)
     if #problems > 0 then woolly.fail(table.concat(problems, "; ")) end
+    if not stored.exists(p.store) and not p.store:match("^postgres") then
+      woolly.fail(string.format("store: %s: no such file, no run was kept here", p.store))
+    end
+    local _ <close> = lock_of(p.store)
     local kept <close> = woolly.must(store.open(p.store))
     local list, n_runs = find(kept, p, rules.gate)
     local new, failures = unsaid(list, "terminal"), {}

@@ -1,4 +1,4 @@
---- daily.lua, alerts.lua: at once, killed, with a wrong clock, without a history; an alert a change.
+--- daily.lua, alerts.lua: at once, killed, a wrong clock, no history; one alert a change.
 local cli = require "cli"
 local json = require "json"
 local tap = require "tap"
@@ -151,6 +151,23 @@ tap.test("a limit that is missed is told when it begins, and again after it held
   tap.truthy(result.out:match "ALERT  tokens_per_second is %S+, limit >= 1e%+09, since run",
              result.out)
   tap.contains(cli.expect(0, alerts("--rules", rules, "--window", "1h")).out, "0 new")
+end)
+
+tap.test("two at once tell of an alert once", function()
+  with_step()
+  os.remove(file)
+  local words = {}
+  for i, word in ipairs(alerts("--file", file)) do words[i] = cli.quote(word) end
+  local line = cli.quote(cli.program) .. " " .. table.concat(words, " ")
+  cli.shell(string.format("%s & %s & %s & wait", line, line, line))
+  local seen = {}
+  for text in cli.read(file):gmatch("[^\n]+") do
+    local metric = json.decode(text).metric
+    tap.truthy(not seen[metric], metric)
+    seen[metric] = true
+  end
+  tap.truthy(seen.tokens_per_second, "one")
+  cli.one_line(cli.expect(3, { "alerts.lua", "--store", cli.path "absent.db" }).err, "no such file")
 end)
 
 tap.test("rules that are wrong are refused", function()
