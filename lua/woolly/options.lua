@@ -1,5 +1,6 @@
 --- The options of scenarios and tools: what they are called, what they take, parsing. Pure.
 local failure = require "woolly.failure"
+local outputs = require "woolly.outputs"
 local suggest = require "woolly.suggest"
 
 local options = {}
@@ -52,10 +53,13 @@ options.scenario = {
     help = "SQLite file that keeps the run" },
   { name = "tag", type = "tags", value = "K=V", help = "label of the run; may be repeated" },
   { name = "json", type = "string", value = "FILE|-", help = "write the report as JSON" },
+  table.unpack(outputs.OPTIONS),
+}
+table.move({ -- last, as in every --help
   { name = "quiet", type = "boolean", help = "no progress, only the result" },
   { name = "dry-run", type = "boolean", help = "say what would be done, measure nothing" },
   { name = "help", type = "boolean", help = "this text" },
-}
+}, 1, 3, #options.scenario + 1, options.scenario)
 
 --- What tools understand beside their own.
 options.tool = {
@@ -66,8 +70,7 @@ options.tool = {
 }
 
 --- Options that the design names and this version does not have.
-local LATER <const> = { window = true, junit = true, html = true,
-                        github = true }
+local LATER <const> = { window = true }
 
 local PARAM_TYPES <const> = { string = "string", boolean = "boolean", number = "number" }
 

@@ -6,6 +6,7 @@ local gate     = require "woolly.gate"
 local judging  = require "woolly.judging"
 local models   = require "woolly.models"
 local noise    = require "woolly.noise"
+local outputs  = require "woolly.outputs"
 local progress = require "woolly.progress"
 local quality  = require "woolly.quality"
 local recorder = require "woolly.recorder"
@@ -293,7 +294,9 @@ local function conclude(plan, run, keep, early_status)
                                                        values.store)
     if status == 0 or found == 1 and status == 2 then status = found end
   end
-  if values.json == "-" then return status end
+  local compared = plan.baseline
+    and { name = values.compare, lines = lines, reason = why_not } or nil
+  if outputs.write(values, document, compared) or values.json == "-" then return status end
   io.write(text.render(document, { color = use_color(), kept = kept }))
   if plan.gate and plan.is_part then
     io.write(string.format("gate %s is about other tests too: %s.lua runs them all\n",

@@ -8,8 +8,8 @@ local shm = cli.exists("/dev/shm/.") and "/dev/shm" or cli.folder()
 local function planted(name, ...)
   local path = string.format("%s/woolly-%s-%s.db", shm, name, cli.folder():match("[^.]+$"))
   os.remove(path)
-  local words = { cli.quote(cli.program), cli.quote(cli.source .. "/tests/support/planted_store.lua"),
-                  cli.quote(path) }
+  local script = cli.source .. "/tests/support/planted_store.lua"
+  local words = { cli.quote(cli.program), cli.quote(script), cli.quote(path) }
   for _, word in ipairs { ... } do words[#words + 1] = word end
   local made = cli.shell(table.concat(words, " "))
   tap.equal(made.status, 0, made.out .. made.err)
@@ -78,8 +78,9 @@ elseif not chromium then
 elseif not cli.exists(modules .. "/playwright-core/package.json") then
   tap.skip(sentence, "no playwright-core: npm ci --prefix .ci")
 else
+  local driver = cli.source .. "/tests/browser/dashboard.mjs"
   local run = cli.shell(string.format("WOOLLY_NODE_MODULES=%s WOOLLY_CHROMIUM=%s node %s %s %s %s",
-    cli.quote(modules), cli.quote(chromium), cli.quote(cli.source .. "/tests/browser/dashboard.mjs"),
+    cli.quote(modules), cli.quote(chromium), cli.quote(driver),
     cli.quote(cli.path("plain.html")), cli.quote(cli.path("hostile.html")),
     os.getenv("WOOLLY_PICTURES") or ""))
   tap.test("the browser's tests ran", function()

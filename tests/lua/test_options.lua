@@ -55,7 +55,7 @@ tap.test("mistakes name the option, what was found and what is allowed", functio
 end)
 
 tap.test("options of later versions say so", function()
-  refused({ "--junit", "x" }, "--junit", "not in this version")
+  refused({ "--window", "x" }, "--window", "not in this version")
 end)
 
 tap.test("params become options by the type of their default", function()

@@ -9,7 +9,7 @@ road.PHASES = { "phase1", "phase2", "phase3", "phase4", "phase5" }
 ---@field verdict "pass"|"fail"|"inconclusive"|"missing"
 ---@field reason? string           why it is missing as a whole
 ---@field run? string              the newest run that judged the whole gate
----@field limits table[]           {metric, bound, limit, stat, verdict, value, low, high, target, roof, reason, run}
+---@field limits table[]           as judged, with target, roof and the run that measured it
 ---@field next string[]            what keeps it from passing, worst first
 
 local WORST <const> = { fail = 3, missing = 2, inconclusive = 1, pass = 0 }

@@ -1,5 +1,6 @@
 --- The result block that people read. Pure: a document in, lines out.
 local noise = require "woolly.noise"
+local words = require "woolly.report.words"
 
 local text = {}
 
@@ -24,10 +25,8 @@ function text.number(value)
   return string.format("%.3g", value)
 end
 
--- Names come from files and users: no control bytes on the terminal.
-local function clean(s)
-  return (tostring(s):gsub("[%c\127]", "?"))
-end
+-- Names come from files and users: nothing in them moves the cursor or turns the line around.
+local clean = words.clean
 
 local function value_text(metric)
   if metric.n == 0 then return "" end
@@ -43,7 +42,7 @@ local BOUNDS <const> = { min = ">=", max = "<=", equals = "=" }
 
 local function limit_text(limit, targets)
   local part = string.format("limit %s %s", BOUNDS[limit.bound], text.number(limit.limit))
-  if limit.stat ~= "median" then part = part .. " (" .. limit.stat .. ")" end
+  if limit.stat ~= "median" then part = part .. " (" .. clean(limit.stat) .. ")" end
   local target = (targets or {})[limit.metric]
   if target then part = part .. "  target " .. text.number(target) end
   return part
@@ -65,7 +64,7 @@ local function roofs_line(document)
     end
     if what then table.insert(metrics[what], metric.name) end
   end
-  for i, what in ipairs(by) do by[i] = table.concat(metrics[what], ", ") .. ": " .. what end
+  for i, what in ipairs(by) do by[i] = clean(table.concat(metrics[what], ", ")) .. ": " .. what end
   return #by > 0 and "roof of " .. table.concat(by, "; ") or nil
 end
 
@@ -113,10 +112,10 @@ local function rows_of(document)
     local target = (document.gate and document.gate.targets or {})[metric.name]
     rows[#rows + 1] = {
       mark = limit and limit.verdict or metric.n == 0 and "missing" or "none",
-      name = metric.name, value = value_text(metric), interval = interval_text(metric),
+      name = clean(metric.name), value = value_text(metric), interval = interval_text(metric),
       limit = limit and limit_text(limit, document.gate.targets)
         or target and "target " .. text.number(target) or "",
-      unit = metric.unit or "", roof = roof_text(metric),
+      unit = clean(metric.unit or ""), roof = roof_text(metric),
       reason = (not limit or limit.verdict ~= "pass") and (limit and limit.reason or metric.reason),
       n = metric.n,
     }
