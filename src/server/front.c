@@ -12,6 +12,7 @@
 #include <microhttpd.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
@@ -222,10 +223,29 @@ static void hung_up(struct front *f, int fd) {
 
 /* ---- accepting ---- */
 
+/* From outside nobody may take all connections: a quarter each. Here all clients have one address.
+ */
+static bool has_its_share(const struct front *f, const struct sockaddr_storage *a) {
+    int n = 0;
+    if (f->is_loopback) return false;
+    for (int fd = 0; fd < f->n_slots; fd++) {
+        const struct slot *s = &f->slots[fd];
+        if (s->state == SLOT_FREE || s->address.ss_family != a->ss_family) continue;
+        n += a->ss_family == AF_INET
+                 ? ((const struct sockaddr_in *)(const void *)&s->address)->sin_addr.s_addr ==
+                       ((const struct sockaddr_in *)(const void *)a)->sin_addr.s_addr
+                 : memcmp(&((const struct sockaddr_in6 *)(const void *)&s->address)->sin6_addr,
+                          &((const struct sockaddr_in6 *)(const void *)a)->sin6_addr,
+                          sizeof(struct in6_addr)) == 0;
+    }
+    return n >= (f->options.max_connections + 3) / 4;
+}
+
 static void accepted(struct front *f, int fd, const struct sockaddr_storage *address,
                      socklen_t size) {
     const int on = 1;
-    if (fd >= f->n_slots || f->n_connections >= f->options.max_connections) {
+    if (fd >= f->n_slots || f->n_connections >= f->options.max_connections ||
+        has_its_share(f, address)) {
         send_refusal(f, fd, 503, "too_many_connections",
                      "the server has as many connections as it may");
         stats_add(&f->options.stats->refused_connections, 1);

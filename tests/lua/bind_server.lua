@@ -217,6 +217,15 @@ tap.test("a key is asked for everywhere but at /health", function()
   tap.equal(get "/api/v1/models?api_key=k3y", 401)
 end)
 
+tap.test("bound beyond loopback it asks for a key", function()
+  local open <close> = assert(server.start({}, { port = 0, bind = "0.0.0.0", api_key = "k",
+                                                 max_connections = 8 }))
+  local at = "http://127.0.0.1:" .. open:port()
+  local function status(...) return assert(http.request("GET", at .. "/health", { ... })).status end
+  for _ = 1, 5 do tap.equal(status(), 200) end -- one after the other: none is left open
+  tap.equal(assert(http.request("GET", at .. "/metrics", {})).status, 401)
+end)
+
 local function refused(part, ...)
   local value, message, code = server.start(...)
   tap.equal(value, nil, "server")
