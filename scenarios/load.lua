@@ -6,9 +6,9 @@ return woolly.scenario {
   about = "Latency and throughput of a server under rising load: users, rates or a trace",
   help = "Starts serve.lua on --model, or drives the server at --url. --users: so many callers,\n"
     .. "each waiting for its answer. --rates: requests per second that leave when they are due,\n"
-    .. "whatever the server does (--arrivals constant or poisson). --trace FILE: {\"at_s\": [...],\n"
-    .. "\"body\": [...]}. A load that the server cannot keep up with ends the sweep. Goodput counts\n"
-    .. "requests that met --ttft_slo, --tpot_slo and --e2e_slo (ms, from when they were due).",
+    .. "whatever the server does (--arrivals constant or poisson). --trace FILE: JSON with at_s,\n"
+    .. "seconds, and body. A load that the server cannot keep up with ends the sweep. Goodput\n"
+    .. "counts requests that met --ttft_slo, --tpot_slo and --e2e_slo (ms, from when due).",
   title = "Load",
   target = "openai",
   preset = "p5",

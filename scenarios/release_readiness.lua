@@ -54,9 +54,9 @@ end
 
 return woolly.tool {
   about = "May this be released: five gates, regression, documentation and version; one page",
-  help = "Runs phase1.lua to phase4.lua (with --all_phases), final_acceptance.lua, regression.lua,\n"
-    .. "looks at documentation and version, and writes the evidence as one page. Interrupted or\n"
-    .. "killed, the same command goes on with what is missing.",
+  help = "Runs phase1.lua to phase4.lua (with --all_phases), final_acceptance.lua and\n"
+    .. "regression.lua, looks at documentation and version, and writes the evidence as one page.\n"
+    .. "Interrupted or killed, the same command goes on with what is missing.",
   params = campaign.params {
     model = { default = "synth:110m-q4_0", help = "model under test" },
     duration = { default = 3600.0, help = "seconds of the stability test" },
