@@ -83,7 +83,7 @@ local function row_of(point, found, p)
     good_fraction = summary.issued > 0 and good / summary.issued or nil,
     lag_p99 = percentile(found, "lag_ms", 99), lag_max = percentile(found, "lag_ms", 100),
     client_cpu = summary.seconds > 0 and summary.cpu_s / summary.seconds or nil,
-    invalid = load.invalid(found), failures = load.failures(summary),
+    invalid = load.invalid(found, point.options.shape), failures = load.failures(summary),
   }
 end
 
