@@ -57,9 +57,11 @@ options.scenario = {
 }
 table.move({ -- last, as in every --help
   { name = "quiet", type = "boolean", help = "no progress, only the result" },
+  { name = "verbose", type = "boolean",
+    help = "also the checks, counts of samples, and the history where no terminal is" },
   { name = "dry-run", type = "boolean", help = "say what would be done, measure nothing" },
   { name = "help", type = "boolean", help = "this text" },
-}, 1, 3, #options.scenario + 1, options.scenario)
+}, 1, 4, #options.scenario + 1, options.scenario)
 
 --- What tools understand beside their own.
 options.tool = {

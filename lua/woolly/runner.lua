@@ -14,6 +14,7 @@ local report   = require "woolly.report.json"
 local roofs    = require "woolly.roofs"
 local session  = require "woolly.session"
 local suggest  = require "woolly.suggest"
+local terminal = require "woolly.terminal"
 local text     = require "woolly.report.text"
 
 local runner = {}
@@ -98,10 +99,10 @@ local function repeat_measure(plan, run, test, m, state)
   local until_ns = test.p.duration and clock.now_ns() + test.p.duration * 1e9
   local line = progress.new { quiet = plan.values.quiet }
   local function step(index, total)
-    line:share(string.format("%s  %s %d of %d", test.name,
+    line:share(string.format("%s  %s %d of %d%s", test.name,
       index <= warmup and "warm-up" or "run",
-      index <= warmup and index or index - warmup, index <= warmup and warmup or total - warmup),
-      index - 1, total)
+      index <= warmup and index or index - warmup, index <= warmup and warmup or total - warmup,
+      terminal.so_far(test.scenario.metrics, m.measured)), index - 1, total)
     m.warmup, m.index = index <= warmup, math.max(0, index - warmup)
     measure_undisturbed(run, test, m, state)
   end
@@ -245,11 +246,6 @@ local function save(keep, document)
   return keep:path()
 end
 
-local function use_color()
-  local process = require "woolly.process"
-  return process.isatty(1) and (process.env "NO_COLOR" or "") == "" and process.env "TERM" ~= "dumb"
-end
-
 -- With it a figure that cannot be is our bug: for tests of the program itself.
 local function strict()
   return require("woolly.process").env "WOOLLY_STRICT" == "1"
@@ -297,7 +293,7 @@ local function conclude(plan, run, keep, early_status)
   local compared = plan.baseline
     and { name = values.compare, lines = lines, reason = why_not } or nil
   if outputs.write(values, document, compared) or values.json == "-" then return status end
-  io.write(text.render(document, { color = use_color(), kept = kept }))
+  io.write(text.render(document, terminal.options(values, keep, document, kept)))
   if plan.gate and plan.is_part then
     io.write(string.format("gate %s is about other tests too: %s.lua runs them all\n",
                            plan.gate.name, plan.gate.name))

@@ -22,13 +22,15 @@ local function page(store, file, options)
   return result, result.status == 0 and cli.read(cli.path(file)) or ""
 end
 
-local ordinary = planted("plain", 60, 8, 30)
+-- WOOLLY_PICTURES=docs/pictures takes the pictures of the documentation: with more runs in them.
+local pictures = os.getenv("WOOLLY_PICTURES") or ""
+local ordinary = planted("plain", pictures == "" and 60 or 400, 8, 30)
 local hostile = planted("hostile", 0, 4, 2, "hostile")
 
 tap.test("the page is one file with a policy of hashes and nothing from elsewhere", function()
   local result, html = page(ordinary, "plain.html")
   tap.equal(result.status, 0, result.err)
-  tap.contains(result.out, "60 runs in plain.html")
+  tap.contains(result.out, " runs in plain.html")
   tap.truthy(html:match("default%-src &#39;none&#39;; script%-src &#39;sha256%-[%w+/]+=*&#39;; "
                         .. "style%-src &#39;sha256%-"), "policy")
   for _, part in ipairs { "<link rel=\"style", "<script src", "@import", "<img" } do
@@ -82,7 +84,7 @@ else
   local run = cli.shell(string.format("WOOLLY_NODE_MODULES=%s WOOLLY_CHROMIUM=%s node %s %s %s %s",
     cli.quote(modules), cli.quote(chromium), cli.quote(driver),
     cli.quote(cli.path("plain.html")), cli.quote(cli.path("hostile.html")),
-    os.getenv("WOOLLY_PICTURES") or ""))
+    pictures))
   tap.test("the browser's tests ran", function()
     tap.truthy(run.out:find("\n1%.%.%d+"), run.out .. run.err)
   end)

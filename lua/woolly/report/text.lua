@@ -162,9 +162,30 @@ local function verdict_line(document)
                        word), "missing"
 end
 
+local LEVELS <const> = { [true] = { "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█" },
+                         [false] = { "_", ".", "-", "=", "+", "*", "#", "@" } }
+
+--- Values as one character each, low to high.
+---@param values number[]
+---@param utf8_too boolean   the terminal shows more than ASCII
+---@return string
+function text.spark(values, utf8_too)
+  local levels, low, high, out = LEVELS[utf8_too and true or false], math.huge, -math.huge, {}
+  for _, value in ipairs(values) do low, high = math.min(low, value), math.max(high, value) end
+  -- Less than 2 % is drawn flat: a noise of nothing would look like a mountain range.
+  local least = math.abs(high) * 0.02
+  local middle, span = (low + high) / 2, math.max(high - low, least)
+  for i, value in ipairs(values) do
+    local share = span > 0 and (value - middle) / span + 0.5 or 0.5
+    out[i] = levels[math.max(1, math.min(#levels, 1 + math.floor(share * #levels)))]
+  end
+  return table.concat(out)
+end
+
 --- Lines of the result block.
 ---@param document table                 woolly-report/1
----@param options? {color?: boolean, width?: integer, kept?: string}
+---@param options? table   color, width, kept: where; utf8; verbose: checks and counts of samples;
+---                         history: by metric, medians of the runs like this one, oldest first
 ---@return string
 function text.render(document, options)
   options = options or {}
@@ -194,9 +215,18 @@ function text.render(document, options)
     local line = string.format("  %s  %s  %s %s  %s  %s", paint(MARKS[row.mark], row.mark),
       pad(row.name, w.name), lead(row.value, w.value), pad(row.unit, w.unit),
       pad(row.interval, w.interval), tail)
+    local earlier = options.history and options.history[row.name]
+    if earlier and row.n > 0 then
+      line = line:gsub("%s+$", "") .. "  " .. text.spark(earlier, options.utf8)
+    end
+    if options.verbose and row.n > 0 then line = line .. "  n=" .. row.n end
     lines[#lines + 1] = (line:gsub("%s+$", ""))
   end
   lines[#lines + 1] = roofs_line(document) and "  " .. roofs_line(document)
+  for _, check in ipairs(options.verbose and document.checks or {}) do
+    lines[#lines + 1] = string.format("  check %s  %s: %s, wanted %s", check.ok and "ok" or "NO",
+                                      clean(check.what), clean(check.found), clean(check.wanted))
+  end
   for _, note in ipairs(document.notes or {}) do lines[#lines + 1] = "  " .. clean(note) end
   local disturbed = noise.summary(document.repetitions or {}, document.run.disturbed)
   if disturbed then lines[#lines + 1] = paint("  " .. clean(disturbed), "missing") end

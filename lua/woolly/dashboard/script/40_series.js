@@ -17,7 +17,7 @@ function series_svg(name, points, trend, limit) {
     x: { low: 0, high: Math.max(1, last), steps: nice_steps(0, Math.max(1, last), 6).filter(Number.isInteger),
          text: i => points[i] ? date(points[i].run.at) : "", title: "runs, oldest first" },
     y: { ...range(all), title: metric.unit || name } })
-  if (trend && trend.segment && last > 0) {
+  if (trend && trend.segment && !trend.reason && last > 0) {
     frame.add(svg("rect", { class: "segment", x: frame.x(Math.max(0, last + 1 - trend.segment)),
       y: frame.margin.top, width: frame.x(last) - frame.x(Math.max(0, last + 1 - trend.segment)),
       height: frame.height - frame.margin.top - frame.margin.bottom }))
@@ -124,7 +124,7 @@ function series_uplot(place, name, points, trend, limit) {
     bands: [{ series: [3, 2], fill: color("band") }],
     hooks: {
       drawClear: [u => {
-        if (!trend || !trend.segment || last < 1) return
+        if (!trend || !trend.segment || trend.reason || last < 1) return
         const from = u.valToPos(Math.max(0, last + 1 - trend.segment), "x", true)
         const to = u.valToPos(last, "x", true)
         u.ctx.save()
