@@ -12,10 +12,19 @@ return woolly.tool {
     window = { type = "string", help = "only runs of the newest 7days, 12h, 2weeks; default: all" },
     details = { default = 1000, help = "runs whose report is read, newest first" },
     title = { default = "woolly-lua dashboard", help = "of the page" },
+    live = { default = false, help = "serve it over HTTP instead; it follows the runs kept" },
+    port = { default = 8090, help = "of --live; 0: a free one" },
+    bind = { default = "127.0.0.1", help = "address of --live" },
     store = { default = "woolly.db", help = "where the runs are kept" },
     json = common.json_param,
   },
   run = function(p)
+    if p.live then
+      return build.serve(p, function(url)
+        io.write("the page is at ", url, "; Ctrl-C ends it\n")
+        io.flush()
+      end)
+    end
     local html, found = build.page(p)
     woolly.must(require("woolly.process").write_file(p.output, html))
     if p.output == "-" then return end

@@ -158,6 +158,18 @@ static int l_port(lua_State *L) {
     return 1;
 }
 
+/* Server:set_page(path, type, body) -> true | nil, message, code */
+static int l_set_page(lua_State *L) {
+    static const char *const types[] = {"html", "json", NULL};
+    struct err err;
+    size_t size;
+    struct server *server = check_open(L, 1);
+    const char *path = luaL_checkstring(L, 2);
+    const bool is_html = luaL_checkoption(L, 3, NULL, types) == 0;
+    const char *body = luaL_checklstring(L, 4, &size);
+    return host_push_result(L, server_set_page(server, path, is_html, body, size, &err), &err);
+}
+
 /* Server:set_tools(json) -> true | nil, message, code */
 static int l_set_tools(lua_State *L) {
     struct err err;
@@ -199,6 +211,7 @@ int luaopen_woolly_server(lua_State *L) {
     static const luaL_Reg methods[] = {
         {"close", l_close},
         {"port", l_port},
+        {"set_page", l_set_page},
         {"set_tools", l_set_tools},
         {"next_call", l_next_call},
         {"answer_call", l_answer_call},

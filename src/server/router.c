@@ -99,6 +99,13 @@ void route_metrics(struct exchange *x) {
     stats_print(&x->server->stats, registry_n_loaded(x->server->registry), &x->out);
 }
 
+/* What dashboard.lua --live made. */
+static void route_page(struct exchange *x) {
+    if (!wants(x, "GET")) return;
+    if (!pages_print(x->server->pages, x->path, &x->out, &x->content_type))
+        exchange_error(x, 404, "not_found", "there is no such page", NULL);
+}
+
 /* ---- models ---- */
 
 static void change_model(struct exchange *x, const char *name, bool load) {
@@ -254,6 +261,8 @@ void route(struct exchange *x) {
         route_health(x, rest);
     } else if (strcmp(path, "/metrics") == 0) {
         route_metrics(x);
+    } else if (!is_native && after(path, "/dashboard") != NULL) {
+        route_page(x);
     } else if ((rest = after(path, "/mcp")) != NULL) {
         route_mcp(x, rest);
     } else if (is_native && (rest = after(path, "/models")) != NULL && strcmp(rest, "/") != 0) {

@@ -79,7 +79,7 @@ static bool set_up(struct server *s, const struct server_options *o, struct err 
     if (!copy(&s->api_key, o->api_key) || !copy(&s->allow_origins, o->allow_origins) ||
         !copy(&s->allow_hosts, o->allow_hosts) || !copy(&s->bind, o->bind) ||
         !copy(&s->chat_template, o->chat_template) || !copy(&s->version, o->version) ||
-        (s->calls = calls_new()) == NULL) {
+        (s->calls = calls_new()) == NULL || (s->pages = pages_new()) == NULL) {
         return err_set(err, ERR_ENVIRONMENT, "server: not enough memory");
     }
     const struct front_options front = {.bind = s->bind,
@@ -134,6 +134,7 @@ void server_stop(struct server *s) {
     session_table_free(&s->mcp_sessions);
     registry_free(s->registry);
     calls_free(s->calls);
+    pages_free(s->pages);
     char *const strings[] = {s->api_key, s->allow_origins, s->allow_hosts,
                              s->bind,    s->chat_template, s->version};
     for (size_t i = 0; i < sizeof strings / sizeof *strings; i++)
@@ -152,6 +153,13 @@ bool server_next_call(struct server *s, int timeout_ms, struct server_call *out)
 bool server_answer_call(struct server *s, int64_t id, const char *text, size_t size,
                         bool is_error) {
     return calls_answer(s->calls, id, text, size, is_error);
+}
+
+bool server_set_page(struct server *s, const char *path, bool is_html, const char *body,
+                     size_t size, struct err *err) {
+    return pages_set(s->pages, path, is_html, body, size) ||
+           err_set(err, ERR_INPUT, "server: page %s: it cannot be kept; paths begin with /dashboard",
+                   path);
 }
 
 bool server_set_tools(struct server *s, const char *json, struct err *err) {

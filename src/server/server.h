@@ -53,6 +53,9 @@ bool server_next_call(struct server *server, int timeout_ms, struct server_call 
 /* text: what the tool says; is_error: it failed. False: nobody waits for it any more. */
 bool server_answer_call(struct server *server, int64_t id, const char *text, size_t size,
                         bool is_error);
+/* A document at a path below /dashboard, copied. Any thread. */
+bool server_set_page(struct server *server, const char *path, bool is_html, const char *body,
+                     size_t size, struct err *err);
 /* The tools as the JSON array of MCP's tools/list. */
 bool server_set_tools(struct server *server, const char *json, struct err *err);
 

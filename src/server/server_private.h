@@ -4,6 +4,7 @@
 
 #include "base/json.h"
 #include "server/calls.h"
+#include "server/pages.h"
 #include "server/faults.h"
 #include "server/front.h"
 #include "server/generation_request.h"
@@ -21,6 +22,7 @@ struct server {
     struct registry *registry;
     struct session_table sessions, mcp_sessions;
     struct calls *calls; /* of MCP tools */
+    struct pages *pages;
     struct front *front;
     struct MHD_Daemon *daemon;
     atomic_uint_least64_t n_generations; /* for faults */

@@ -61,6 +61,28 @@ tap.test("hostile texts are inert in the file: one data block, no element of the
   tap.equal(scripts, 2, "scripts: the data and ours")
 end)
 
+tap.test("--live serves the page and follows the store", function()
+  if cli.shell("command -v curl").status ~= 0 then return end
+  local script = string.format([[
+    %s dashboard.lua --live --port 0 --store %s >live.out 2>&1 &
+    server=$!
+    for i in 1 2 3 4 5 6 7 8 9 10; do
+      url=$(sed -n 's/.*at \(http[^;]*\);.*/\1/p' live.out)
+      [ -n "$url" ] && break
+      sleep 0.5
+    done
+    curl -s "$url" | head -c 100000 >live.html
+    curl -s "$url/live"
+    curl -s -o /dev/null -w ' %%{http_code}' "$url/other"
+    kill -INT $server
+    wait $server
+    echo " ended $?"]], cli.quote(cli.program), cli.quote(ordinary))
+  local found = cli.shell(script)
+  tap.truthy(found.out:match('^{"stamp": ?"%w+"} 404 ended %d+'), found.out .. found.err
+             .. cli.read(cli.path("live.out")))
+  tap.contains(cli.read(cli.path("live.html")), "connect-src &#39;self&#39;")
+end)
+
 local function first_there(...)
   for _, path in ipairs { ... } do
     if path and cli.exists(path) then return path end

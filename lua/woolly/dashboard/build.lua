@@ -10,6 +10,8 @@ local stats   = require "woolly.stats"
 
 local build = {}
 
+local LOOK_AGAIN_S <const> = 1
+
 -- Gates that the page has a place for; without their files the page does without.
 local function gates()
   local found = {}
@@ -34,6 +36,7 @@ end
 ---@param p {store: string, window?: string, details?: integer}
 ---@return string json
 ---@return integer runs
+---@return string stamp   of the newest run
 function build.json(p)
   local clock, engine, store = require "woolly.clock", require "woolly.engine",
     require "woolly.store"
@@ -42,23 +45,54 @@ function build.json(p)
   local ok, expected = pcall(files.data, "trajectory")
   local kept <close> = failure.must(store.open(p.store, { read_only = true }))
   local info = engine.build_info()
-  return data.encode(kept, {
+  local facts = { made = clock.utc(), version = info.version, commit = info.commit,
+                  store = kept:path(), window = p.window }
+  local json, runs = data.encode(kept, {
     window_s = window_s, most_details = p.details or 1000, gates = gates(), roofs = roofs.kept(),
     expected = ok and expected or nil,
-  }, { made = clock.utc(), version = info.version, commit = info.commit, store = kept:path(),
-       window = p.window })
+  }, facts)
+  return json, runs, facts.stamp
+end
+
+--- Serves the page until it is stopped, and makes it anew whenever a run was kept.
+---@param p {store: string, window?: string, details?: integer, title?: string, port: integer, bind: string}
+---@param listening fun(url: string)   called once
+function build.serve(p, listening)
+  local json, process, server, store = require "woolly.json", require "woolly.process",
+    require "woolly.server", require "woolly.store"
+  local running <close> = failure.must(server.start({}, { port = p.port, bind = p.bind }))
+  local shown
+  local function refresh()
+    local kept <close> = failure.must(store.open(p.store, { read_only = true }))
+    local newest = failure.must(kept:list { limit = 1 })[1]
+    local stamp = newest and newest.id or ""
+    if stamp == shown then return end
+    local html, found = build.page(p, "/dashboard/live")
+    failure.must(running:set_page("/dashboard", "html", html))
+    failure.must(running:set_page("/dashboard/live", "json", json.encode { stamp = found.stamp }))
+    shown = stamp
+  end
+  refresh()
+  listening(string.format("http://%s:%d/dashboard", p.bind, running:port()))
+  local _, message, reason = process.guard(function()
+    while true do
+      running:next_call(LOOK_AGAIN_S) -- nobody calls: a wait that a signal ends
+      refresh()
+    end
+  end)
+  if reason ~= "interrupted" then error(message, 0) end
 end
 
 --- The page.
 ---@param p {store: string, window?: string, details?: integer, title?: string}
 ---@param live? string   URL that tells of changes
 ---@return string html
----@return {runs: integer, charts: string|false}   charts: the version of uPlot in it
+---@return {runs: integer, stamp: string, charts: string|false}   charts: the version of uPlot in it
 function build.page(p, live)
   local assets = require "woolly.dashboard.assets"
-  local json, runs = build.json(p)
+  local json, runs, stamp = build.json(p)
   return page.render(assets, json, { title = p.title, live = live }),
-    { runs = runs, charts = assets.uplot }
+    { runs = runs, charts = assets.uplot, stamp = stamp }
 end
 
 return build

@@ -252,6 +252,7 @@ function data.encode(kept, options, facts)
     end
   end)
   local runs, names, place, groups = {}, {}, {}, {}
+  facts.stamp = #all.rows > 0 and all.rows[#all.rows].id or ""
   for i, row in ipairs(all.rows) do
     place_of(found.machines, row.machine, function() return { fingerprint = row.machine } end)
     if row.model then

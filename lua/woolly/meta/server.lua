@@ -53,6 +53,13 @@ function Server:close() end
 ---@return integer
 function Server:port() end
 
+--- A document that GET answers with, replaced by the next of that path.
+---@param path string   begins with /dashboard
+---@param type "html"|"json"
+---@param body string
+---@return true? ok, string? message, string? code
+function Server:set_page(path, type, body) end
+
 --- What MCP's tools/list says: a JSON array of {name, description, inputSchema}.
 ---@param json string
 ---@return true? ok, string? message, string? code

@@ -113,15 +113,13 @@ addEventListener("keydown", event => {
 
 // A live page asks whether there is more, and starts again from the address that it shows.
 function live(url) {
-  const source = new EventSource(url)
-  const line = el("p", { class: "live", role: "status" }, "live")
+  const line = el("p", { class: "live", role: "status" }, "live: new runs appear by themselves")
   document.getElementById("foot").prepend(line)
-  source.onmessage = event => {
-    const told = JSON.parse(event.data)
+  const ask = () => fetch(url).then(answer => answer.json()).then(told => {
     if (told.stamp && told.stamp !== data.facts.stamp) location.reload()
-    line.textContent = told.text || "live"
-  }
-  source.onerror = () => { line.textContent = "the program that served this page is not there" }
+    line.textContent = "live: new runs appear by themselves"
+  }, () => { line.textContent = "the program that serves this page is not there any more" })
+  setInterval(ask, 2000)
 }
 
 let resized = null
