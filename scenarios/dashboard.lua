@@ -5,8 +5,8 @@ local woolly = require "woolly"
 return woolly.tool {
   about = "One HTML page of all kept runs: phases, history, run details, waterfall, roofline",
   help = "The page needs no network and nothing beside it: open it from disk, mail it, keep it as\n"
-    .. "an artifact. Its links carry the view. Reports of the newest runs are in it whole, of older\n"
-    .. "ones the figures; runs.lua show has the rest.",
+    .. "an artifact. Its links carry the view. Reports of the newest runs are in it whole, of\n"
+    .. "older ones the figures; runs.lua show has the rest.",
   params = {
     output = { default = "dashboard.html", help = "the file; - is standard output" },
     window = { type = "string", help = "only runs of the newest 7days, 12h, 2weeks; default: all" },

@@ -67,8 +67,8 @@ function terminal.so_far(names, measured)
     local samples = (measured[name] or {}).samples or {}
     if #samples > 1 and #samples <= MOST_SAMPLES then
       local median, low, high = gate.estimate(samples, "median", metrics.all[name].exact)
-      return string.format("  %s %s [%s, %s]", name, text.number(median), text.number(low or median),
-                           text.number(high or median))
+      return string.format("  %s %s [%s, %s]", name, text.number(median),
+                           text.number(low or median), text.number(high or median))
     end
   end
   return ""

@@ -41,7 +41,8 @@ tap.test("completion knows scripts and their options", function()
   local function complete(...)
     local words = { cli.quote(cli.program), ... }
     return cli.shell(string.format("bash -c '. %s; COMP_WORDS=(%s); COMP_CWORD=%d; _woolly_lua; "
-      .. "printf \"%%s\\n\" \"${COMPREPLY[@]}\"'", script, table.concat(words, " "), #words - 1)).out
+      .. "printf \"%%s\\n\" \"${COMPREPLY[@]}\"'", script, table.concat(words, " "),
+      #words - 1)).out
   end
   tap.contains(complete("pha"), "phase1.lua")
   tap.contains(complete("smoke.lua", "--ju"), "--junit")
@@ -49,7 +50,8 @@ end)
 
 tap.test("the manual page names every option of the command line", function()
   local page = cli.read(cli.source .. "/docs/woolly-lua.1"):gsub("\\%-", "-")
-  for _, option in ipairs { "--list", "--version", "--memory-mb", "--lua-dir", "--junit", "--gate" } do
+  for _, option in ipairs { "--list", "--version", "--memory-mb", "--lua-dir", "--junit",
+                            "--gate" } do
     tap.contains(page, option)
   end
   if cli.shell("command -v man").status == 0 then

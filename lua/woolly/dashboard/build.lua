@@ -55,7 +55,7 @@ function build.json(p)
 end
 
 --- Serves the page until it is stopped, and makes it anew whenever a run was kept.
----@param p {store: string, window?: string, details?: integer, title?: string, port: integer, bind: string}
+---@param p table   of build.page, and port, bind
 ---@param listening fun(url: string)   called once
 function build.serve(p, listening)
   local json, process, server, store = require "woolly.json", require "woolly.process",

@@ -77,7 +77,8 @@ function junit.render(document)
     end
   end
   return string.format('<?xml version="1.0" encoding="UTF-8"?>\n<testsuites>\n'
-    .. '  <testsuite name="%s" tests="%d" failures="%d" errors="%d" skipped="0" time="%.3f" timestamp="%s">\n'
+    .. '  <testsuite name="%s" tests="%d" failures="%d" errors="%d" skipped="0" '
+    .. 'time="%.3f" timestamp="%s">\n'
     .. '    <properties>\n%s    </properties>\n%s\n  </testsuite>\n</testsuites>\n',
     junit.escape(words.subject(document)), #out, counts.failure, counts.error,
     seconds, junit.escape((run.started or ""):gsub("%.%d+Z$", "")), table.concat(properties),

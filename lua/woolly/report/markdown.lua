@@ -91,7 +91,8 @@ end
 ---@return string
 function markdown.render(document, compared)
   local run = document.run
-  local out = { string.format("<!-- woolly-lua %s -->", (words.clean(run.scenario):gsub("[^%w_]", ""))),
+  local mark = words.clean(run.scenario):gsub("[^%w_]", "")
+  local out = { "<!-- woolly-lua " .. mark .. " -->",
                 headline(document), "",
                 escape(words.subject(document)) .. (run.commit and ", commit "
                   .. escape(run.commit) or ""), "" }
