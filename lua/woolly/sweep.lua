@@ -164,6 +164,7 @@ function sweep.measure(m, state, p)
   line:clear()
   local knee, why = sweep.knee(state.rows)
   state.knee, state.knee_why = knee, why
+  if knee then state.rows[knee].knee = true end -- in the table, for who draws it
   record_point(m, points[knee or #state.rows])
   for _, point in ipairs(points) do
     if point.found then point.found:close() end

@@ -57,39 +57,49 @@ function percentiles(name, spread) {
     + " samples can tell", file: name + "_percentiles" })
 }
 
-// Rows of offered load against what came of it; the knee is where latency leaves its floor fastest.
-const LOAD_X = ["rate", "offered_per_second", "concurrency", "requests_per_second", "streams", "users"]
-const LOAD_Y = ["ttft_ms", "ttft_p95_ms", "ttft_ms_p95", "p95_ms", "latency_ms", "ttft_p95", "tpot_ms"]
-function load_figures(detail) {
-  const out = []
-  for (const [name, rows] of Object.entries(detail.tables || {})) {
-    const x = LOAD_X.find(key => rows.length > 2 && rows.every(row => typeof row[key] === "number"))
-    const y = x && LOAD_Y.find(key => rows.filter(row => typeof row[key] === "number").length > 2)
-    if (!y) continue
-    const points = rows.filter(row => typeof row[y] === "number").map(row => [row[x], row[y]]).sort((a, b) => a[0] - b[0])
-    const [first, last] = [points[0], points[points.length - 1]]
-    const away = p => (p[0] - first[0]) / (last[0] - first[0] || 1) - (p[1] - first[1]) / (last[1] - first[1] || 1)
-    const marked = rows.find(row => row.knee === true)
-    const knee = marked ? [marked[x], marked[y]] : points.reduce((a, b) => away(b) > away(a) ? b : a)
-    const frame = plot({ label: y + " over " + x, x: { ...range(points.map(p => p[0]), { zero: true }), title: x },
-      y: { ...range(points.map(p => p[1]), { zero: true }), title: y } })
-    frame.line(points)
-    points.forEach(p => frame.dot(p, p === knee ? "expected" : "", x + " " + number(p[0]) + ": " + y + " " + number(p[1])))
-    frame.add(frame.text(frame.x(knee[0]) + 8, frame.y(knee[1]) + 16, "start", "knee at " + number(knee[0])))
-    out.push(figure("Load against latency: " + name, frame.root, [x, y], points))
+// Throughput against latency as the load rises: rows of load.lua's table "curve". The knee is where
+// it says; more load than there buys latency and hardly a token.
+const LOAD_COLUMNS = [["load", "load"], ["offered", "offered"], ["tokens_per_second", "tokens/s"],
+  ["requests_per_second", "requests/s"], ["ttft_p50", "first token p50 ms"], ["ttft_p95", "first token p95 ms"],
+  ["tpot_p50", "per token p50 ms"], ["tpot_p95", "per token p95 ms"], ["e2e_p50", "whole answer p50 ms"],
+  ["e2e_p95", "whole answer p95 ms"], ["goodput", "good requests/s"]]
+
+function load_chart(title, rows, low, high) {
+  const known = rows.filter(row => typeof row.tokens_per_second === "number" && typeof row[low] === "number")
+  if (known.length < 2) return null
+  const frame = plot({ label: title, x: { ...range(known.map(row => row.tokens_per_second), { zero: true }), title: "tokens/s in all" },
+    y: { ...range(known.flatMap(row => [row[low], row[high]]), { zero: true }), title: "ms" } })
+  frame.line(known.map(row => [row.tokens_per_second, row[high]]), "expected", "p95")
+  frame.line(known.map(row => [row.tokens_per_second, row[low]]), "", "p50")
+  for (const row of known) {
+    const at = [row.tokens_per_second, row[low]]
+    frame.dot(at, row.knee ? "phase" : "", row.load + ": p50 " + number(row[low]) + " ms, p95 " + number(row[high]) + " ms")
+    frame.dot([row.tokens_per_second, row[high]], "expected", row.load + ": p95 " + number(row[high]) + " ms", "square")
+    frame.add(frame.text(frame.x(at[0]) + 7, frame.y(at[1]) + 15, "start", row.load + (row.knee ? " (knee)" : "")))
   }
-  return out
+  return figure(title, frame.root, LOAD_COLUMNS.map(column => column[1]),
+    rows.map(row => LOAD_COLUMNS.map(column => own(row, column[0]))), { note: "circles: p50; squares: p95; along the line the load rises" })
 }
+
+function load_figures(detail) {
+  const rows = rows_of(detail, "curve")
+  return [load_chart("Throughput against latency: whole answer", rows, "e2e_p50", "e2e_p95"),
+          load_chart("Throughput against latency: first token", rows, "ttft_p50", "ttft_p95")].filter(Boolean)
+}
+
+// What a reader most likely wants first.
+const FIRST = ["single_token_latency_ms", "ttft_ms", "tpot_ms", "itl_ms", "e2e_ms"]
+const telling = metrics => FIRST.map(name => metrics.find(one => one.name === name)).find(Boolean)
 
 pages.latency = function () {
   const many = detail => detail.metrics.filter(metric => metric.n >= 20 && (metric.samples || metric.quantiles))
   const list = runs_with(detail => many(detail).length > 0 || load_figures(detail).length > 0)
   const out = [el("h1", null, "Latency")]
   if (!list.length) return [...out, el("p", null, "No run holds 20 samples of one metric: woolly-lua inference_speed.lua does.")]
-  const found = chosen_of(list, "id") || list.find(one => many(one.detail).some(m => /latency|ttft|_ms$/.test(m.name))) || list[0]
+  const found = chosen_of(list, "id") || list.find(one => telling(many(one.detail))) || list[0]
   const metrics = many(found.detail)
   const wanted = read_view().query.get("metric")
-  const metric = metrics.find(one => one.name === wanted) || metrics.find(one => /latency|ttft|_ms$/.test(one.name)) || metrics[0]
+  const metric = metrics.find(one => one.name === wanted) || telling(metrics) || metrics[0]
   out.push(el("p", null, chooser("latency", "id", list, found.run), metrics.length > 0 && el("label", null, "Metric ", el("select",
     { onchange: event => go("latency", { metric: event.target.value }) }, metrics.map(one => el("option",
       { value: one.name, selected: one === metric }, one.name))))))
