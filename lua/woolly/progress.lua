@@ -6,13 +6,21 @@ local Progress = {}
 Progress.__index = Progress
 
 local REDRAW_NS <const>, LOG_NS <const>, FIRST_NS <const> = 100000000, 10000000000, 1000000000
+local TELL_NS <const> = 1000000000
 
----@param options {quiet?: boolean}
+--- Where dashboard.lua --live reads how far a run is: it makes the file, who measures fills it.
+---@param store string
+---@return string path
+function progress.path(store) return (store:gsub("^sqlite:", "")) .. ".progress" end
+
+---@param options {quiet?: boolean, store?: string}   store: tell who watches it, too
 function progress.new(options)
   local process, clock = require "woolly.process", require "woolly.clock"
   return setmetatable({
     process = process, clock = clock, quiet = options.quiet, terminal = process.isatty(2),
-    started = clock.now_ns(), drawn = 0, shown = false,
+    started = clock.now_ns(), drawn = 0, shown = false, told = 0,
+    file = options.store and process.exists(progress.path(options.store))
+      and progress.path(options.store) or nil,
   }, Progress)
 end
 
@@ -27,9 +35,22 @@ function progress.seconds(seconds)
   return string.format("%d h %02d min", seconds // 3600, seconds % 3600 // 60)
 end
 
+-- For who watches: once a second at most, and nothing when it ended. Not worth an error.
+local function tell(self, text)
+  local now = self.clock.now_ns()
+  if not self.file or text ~= "" and now - self.told < TELL_NS then return end
+  self.told = now
+  local file = io.open(self.file, "w")
+  if file then
+    file:write(text)
+    file:close()
+  end
+end
+
 --- Shows text when enough time has passed since the start and the last drawing.
 ---@param text string
 function Progress:show(text)
+  tell(self, text)
   if self.quiet then return end
   local now = self.clock.now_ns()
   if now - self.started < FIRST_NS then return end
@@ -62,6 +83,7 @@ end
 function Progress:clear()
   if self.shown then self.process.stderr("\r\27[K") end
   self.shown = false
+  tell(self, "")
 end
 
 return progress

@@ -97,7 +97,7 @@ local function repeat_measure(plan, run, test, m, state)
   local clock = require "woolly.clock"
   local runs, warmup = test.p.n_runs, test.p.warmup
   local until_ns = test.p.duration and clock.now_ns() + test.p.duration * 1e9
-  local line = progress.new { quiet = plan.values.quiet }
+  local line = progress.new { quiet = plan.values.quiet, store = plan.store }
   local function step(index, total)
     line:share(string.format("%s  %s %d of %d%s", test.name,
       index <= warmup and "warm-up" or "run",

@@ -78,7 +78,7 @@ tap.test("--live serves the page and follows the store", function()
     wait $server
     echo " ended $?"]], cli.quote(cli.program), cli.quote(ordinary))
   local found = cli.shell(script)
-  tap.truthy(found.out:match('^{"stamp": ?"%w+"} 404 ended %d+'), found.out .. found.err
+  tap.truthy(found.out:match('^{"stamp": ?"%w+", ?"text": ?""} 404 ended %d+'), found.out .. found.err
              .. cli.read(cli.path("live.out")))
   tap.contains(cli.read(cli.path("live.html")), "connect-src &#39;self&#39;")
 end)

@@ -1,16 +1,19 @@
 --- The dashboard of a store, from what the program carries and what the store holds.
-local data    = require "woolly.dashboard.data"
-local failure = require "woolly.failure"
-local files   = require "woolly.files"
-local history = require "woolly.history"
-local page    = require "woolly.dashboard.page"
-local road    = require "woolly.dashboard.road"
-local roofs   = require "woolly.roofs"
-local stats   = require "woolly.stats"
+local data     = require "woolly.dashboard.data"
+local failure  = require "woolly.failure"
+local files    = require "woolly.files"
+local history  = require "woolly.history"
+local page     = require "woolly.dashboard.page"
+local progress = require "woolly.progress"
+local road     = require "woolly.dashboard.road"
+local roofs    = require "woolly.roofs"
+local stats    = require "woolly.stats"
+local words    = require "woolly.report.words"
 
 local build = {}
 
 local LOOK_AGAIN_S <const> = 1
+local MOST_PROGRESS <const> = 4096
 
 -- Gates that the page has a place for; without their files the page does without.
 local function gates()
@@ -62,15 +65,22 @@ function build.serve(p, listening)
     require "woolly.server", require "woolly.store"
   local running <close> = failure.must(server.start({}, { port = p.port, bind = p.bind }))
   local shown
+  -- Whoever measures into this store tells how far it is while this file is there.
+  local watched = progress.path(p.store)
+  failure.must(process.write_file(watched, ""))
+  local _ <close> = setmetatable({}, { __close = function() os.remove(watched) end })
   local function refresh()
     local kept <close> = failure.must(store.open(p.store, { read_only = true }))
     local newest = failure.must(kept:list { limit = 1 })[1]
     local stamp = newest and newest.id or ""
-    if stamp == shown then return end
-    local html, found = build.page(p, "/dashboard/live")
-    failure.must(running:set_page("/dashboard", "html", html))
-    failure.must(running:set_page("/dashboard/live", "json", json.encode { stamp = found.stamp }))
-    shown = stamp
+    if stamp ~= shown then
+      local html, found = build.page(p, "/dashboard/live")
+      failure.must(running:set_page("/dashboard", "html", html))
+      shown = found.stamp
+    end
+    local text = process.read_file(watched, MOST_PROGRESS) or ""
+    failure.must(running:set_page("/dashboard/live", "json",
+                                  json.encode { stamp = shown, text = words.clean(text) }))
   end
   refresh()
   listening(string.format("http://%s:%d/dashboard", p.bind, running:port()))

@@ -117,7 +117,7 @@ function live(url) {
   document.getElementById("foot").prepend(line)
   const ask = () => fetch(url).then(answer => answer.json()).then(told => {
     if (told.stamp && told.stamp !== data.facts.stamp) location.reload()
-    line.textContent = "live: new runs appear by themselves"
+    line.textContent = told.text ? "running: " + told.text : "live: new runs appear by themselves"
   }, () => { line.textContent = "the program that serves this page is not there any more" })
   setInterval(ask, 2000)
 }
