@@ -1,4 +1,5 @@
 -- The module woolly.server as a script sees it; every kind of answer against docs/http-schema.json.
+local clock = require "woolly.clock"
 local http = require "woolly.http"
 local json = require "woolly.json"
 local schema = require "schema"
@@ -225,9 +226,19 @@ tap.test("bound beyond loopback it asks for a key", function()
   local open <close> = assert(server.start({}, { port = 0, bind = "0.0.0.0", api_key = "k",
                                                  max_connections = 8 }))
   local at = "http://127.0.0.1:" .. open:port()
-  local function status(...) return assert(http.request("GET", at .. "/health", { ... })).status end
-  for _ = 1, 5 do tap.equal(status(), 200) end -- one after the other: none is left open
-  tap.equal(assert(http.request("GET", at .. "/metrics", {})).status, 401)
+  --- One address may hold two of the eight. One after the other none is left open for long: what is
+  --- refused is refused only until the server has seen the end of the one before.
+  local function settled(path)
+    local status
+    for _ = 1, 500 do
+      status = assert(http.request("GET", at .. path, {})).status
+      if status ~= 503 then break end
+      clock.sleep_ns(10000000)
+    end
+    return status
+  end
+  for _ = 1, 5 do tap.equal(settled "/health", 200) end
+  tap.equal(settled "/metrics", 401)
 end)
 
 local function refused(part, ...)
