@@ -5,7 +5,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "server/answer.h"
-#include "server/http_scan.h"
+#include "server/http_watch.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -19,9 +19,10 @@
 #include <unistd.h>
 
 #define SECOND INT64_C(1000000000)
-#define HEAD_NS (10 * SECOND)      /* a head may take, from its first byte */
-#define IDLE_NS (120 * SECOND)     /* a connection may say nothing */
-#define DRAIN_NS (1 * SECOND)      /* for the client to read why it was refused */
+#define HEAD_NS (10 * SECOND)  /* a head may take, from its first byte */
+#define IDLE_NS (120 * SECOND) /* a connection may say nothing */
+#define DRAIN_NS (1 * SECOND)  /* for the client to read why it was refused */
+#define SLOW_HEAD "the head of the request took more than 10 s"
 #define SLOW_BODY_NS (10 * SECOND) /* then at least: */
 #define SLOW_BODY_RATE 1024        /* bytes a second */
 #define KEEP_ALIVE_NS (15 * SECOND)
@@ -39,6 +40,7 @@ struct slot { /* by file descriptor */
     uint32_t generation; /* of the connection: an event of one before it says nothing about it */
     int64_t since_ns;    /* of the state; of a head: since its first byte, 0: none came */
     int64_t accepted_ns;
+    int64_t head_ns; /* first byte of a later request's head; 0: none came */
     uint64_t body_bytes;
     struct reply *reply; /* watched */
     struct sockaddr_storage address;
@@ -167,11 +169,18 @@ static void hand_over(struct front *f, int fd) {
     s->reply = NULL;
     struct sockaddr_storage address = s->address;
     const socklen_t size = s->address_size;
+    if (!http_watch_open(fd, f)) {
+        close_slot(f, fd);
+        return;
+    }
     pthread_mutex_unlock(&f->lock); /* the daemon calls back under locks of its own */
     const bool taken =
         MHD_add_connection(f->daemon, fd, (struct sockaddr *)&address, size) == MHD_YES;
     pthread_mutex_lock(&f->lock);
-    if (!taken && f->slots[fd].state == SLOT_IDLE) forget(f, fd); /* it closed the socket */
+    if (!taken && f->slots[fd].state == SLOT_IDLE) { /* it closed the socket */
+        http_watch_close(fd);
+        forget(f, fd);
+    }
 }
 
 static void look_at_head(struct front *f, int fd) {
@@ -305,8 +314,9 @@ static bool is_overdue(const struct slot *s, int64_t now) {
         return s->since_ns > 0 ? now - s->since_ns > HEAD_NS : now - s->accepted_ns > IDLE_NS;
     case SLOT_DRAIN:
         return now - s->since_ns > DRAIN_NS;
-    case SLOT_IDLE: /* the daemon's own limit is shorter; this is for those who drip */
-        return now - s->since_ns > IDLE_NS + 5 * SECOND;
+    case SLOT_IDLE: /* the daemon's own limit of silence is shorter */
+        return s->head_ns > 0 ? now - s->head_ns > HEAD_NS
+                              : now - s->since_ns > IDLE_NS + 5 * SECOND;
     case SLOT_BODY:
         return now - s->since_ns > SLOW_BODY_NS &&
                (int64_t)s->body_bytes < (now - s->since_ns) / SECOND * SLOW_BODY_RATE;
@@ -325,13 +335,15 @@ static void cut_slow(struct front *f) {
         left--;
         if (!is_overdue(s, now)) continue;
         if (s->state == SLOT_HEAD && s->since_ns > 0) {
-            refuse(f, fd, 408, "slow_head", "the head of the request took more than 10 s");
+            refuse(f, fd, 408, "slow_head", SLOW_HEAD);
         } else if (s->state == SLOT_HEAD || s->state == SLOT_DRAIN) {
             close_slot(f, fd);
         } else { /* the daemon's: it notices and closes */
             if (s->state == SLOT_BODY) {
                 send_refusal(f, fd, 408, "slow_body",
                              "the body came at less than 1024 bytes a second");
+            } else if (s->head_ns > 0) {
+                send_refusal(f, fd, 408, "slow_head", SLOW_HEAD);
             }
             stats_add(&f->options.stats->cut_connections, 1);
             shutdown(fd, SHUT_RDWR);
@@ -428,6 +440,7 @@ static void set_state(struct front *f, int fd, enum slot_state state, struct rep
     struct slot *s = &f->slots[fd];
     s->state = state;
     s->since_ns = clock_now_ns();
+    s->head_ns = 0;
     s->body_bytes = 0;
     s->reply = reply;
     pthread_mutex_unlock(&f->lock);
@@ -438,6 +451,7 @@ void front_opened(struct front *f, int fd) {
 }
 
 void front_closed(struct front *f, int fd) {
+    http_watch_close(fd);
     pthread_mutex_lock(&f->lock);
     if (f->slots[fd].state != SLOT_FREE) forget(f, fd);
     f->slots[fd].reply = NULL;
@@ -450,6 +464,20 @@ void front_state(struct front *f, int fd, enum front_state state) {
               : state == FRONT_ANSWER ? SLOT_ANSWER
                                       : SLOT_IDLE,
               NULL);
+}
+
+void front_head_began(struct front *f, int fd) {
+    pthread_mutex_lock(&f->lock);
+    f->slots[fd].head_ns = clock_now_ns();
+    pthread_mutex_unlock(&f->lock);
+}
+
+void front_refuse(struct front *f, int fd, int status, const char *code, const char *problem) {
+    pthread_mutex_lock(&f->lock);
+    if (f->slots[fd].state != SLOT_ANSWER) send_refusal(f, fd, status, code, problem);
+    pthread_mutex_unlock(&f->lock);
+    stats_add(&f->options.stats->cut_connections, 1);
+    shutdown(fd, SHUT_RDWR);
 }
 
 void front_count_body(struct front *f, int fd, size_t bytes) {

@@ -36,7 +36,10 @@ bool front_start(struct front *front, struct MHD_Daemon *daemon, struct err *err
 void front_stop(struct front *front);
 void front_free(struct front *front);
 
-/* By the HTTP threads, about sockets that the daemon has. */
+/* By the HTTP threads, about sockets that the daemon has. front_head_began: of a later request. */
+void front_head_began(struct front *front, int fd);
+/* Answers with an error where nothing else is on its way, and says the end in both directions. */
+void front_refuse(struct front *front, int fd, int status, const char *code, const char *problem);
 void front_opened(struct front *front, int fd);
 void front_closed(struct front *front, int fd);
 enum front_state { FRONT_IDLE, FRONT_BODY, FRONT_ANSWER };

@@ -5,7 +5,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "server/answer.h"
-#include "server/http_scan.h"
+#include "server/http_watch.h"
 
 #include <microhttpd.h>
 #include <stdio.h>
@@ -213,6 +213,10 @@ static enum MHD_Result begin(struct server *server, struct MHD_Connection *conne
     x->status = 200;
     x->content_type = "application/json";
     front_state(server->front, x->fd, FRONT_BODY);
+    if (!http_watch_begin(x->fd)) {
+        exchange_error(x, 500, "unseen_head", "the head of the request was not looked at", NULL);
+        return send_answer(x);
+    }
     if (!http_check_head(x, url)) return send_answer(x);
     x->client = http_client(x);
     if (strcmp(method, "OPTIONS") == 0 && !server->faults.no_preflight) return answer_preflight(x);
@@ -273,6 +277,7 @@ static void on_completed(void *user, struct MHD_Connection *connection, void **s
     if (x == NULL) return;
     *state = NULL;
     front_state(server->front, x->fd, FRONT_IDLE);
+    if (how == MHD_REQUEST_TERMINATED_COMPLETED_OK) http_watch_end(x->fd);
     if (x->reply != NULL && how != MHD_REQUEST_TERMINATED_COMPLETED_OK &&
         !server->faults.ignore_disconnect) {
         atomic_store(&x->reply->cancelled, true);

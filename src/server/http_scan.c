@@ -1,7 +1,6 @@
 /* http_scan.c - see http_scan.h. */
 #include "server/http_scan.h"
 
-#include <stdbool.h>
 #include <string.h>
 #include <strings.h>
 
@@ -151,7 +150,10 @@ static struct http_scan conclude(const struct head *head, size_t head_size) {
         return refuse(413, "body_too_large",
                       "Content-Length is over 8388608 bytes, the most allowed");
     }
-    return (struct http_scan){.status = 200, .head_size = head_size};
+    return (struct http_scan){.status = 200,
+                              .head_size = head_size,
+                              .length = head->length,
+                              .is_chunked = head->is_chunked};
 }
 
 struct http_scan http_scan(const char *data, size_t size) {

@@ -7,6 +7,7 @@
 #ifndef WOOLLY_SERVER_HTTP_SCAN_H
 #define WOOLLY_SERVER_HTTP_SCAN_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -21,7 +22,10 @@ struct http_scan {
     int status;          /* 0: more bytes are needed; 200: a good head; else what to answer */
     const char *problem; /* with an error: what, found, allowed */
     const char *code;    /* "bad_request_line", ... */
-    size_t head_size;    /* of a good head, with the empty line */
+    /* Of a good head: */
+    size_t head_size; /* with the empty line */
+    uint64_t length;  /* of the body */
+    bool is_chunked;  /* the body comes in chunks; length is 0 */
 };
 
 struct http_scan http_scan(const char *data, size_t size);

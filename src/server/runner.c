@@ -104,6 +104,7 @@ bool runner_is_last(const struct runner *r) {
 void runner_stop(struct runner *r) {
     pthread_mutex_lock(&r->lock);
     r->stopping = true;
+    r->stop_block = 1;
     pthread_cond_signal(&r->wake);
     pthread_mutex_unlock(&r->lock);
     pthread_join(r->thread, NULL);
@@ -174,6 +175,7 @@ enum submitted runner_submit(struct runner *r, struct generation *g, int *retry_
 void runner_poke(struct runner *r) {
     pthread_mutex_lock(&r->lock);
     r->poked = true;
+    if (r->prefilling != NULL && atomic_load(&r->prefilling->cancelled)) r->stop_block = 1;
     pthread_cond_signal(&r->wake);
     pthread_mutex_unlock(&r->lock);
 }

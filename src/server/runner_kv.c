@@ -49,6 +49,7 @@ static struct context *make_context(struct runner *r, int64_t n_ctx, struct err 
     struct context_options options = context_options_default();
     options.lender = r->lender;
     options.n_ctx = n_ctx;
+    options.cancel = &r->stop_block;
     return context_new(r->model, &options, err);
 }
 

@@ -99,6 +99,21 @@ static void admit(struct runner *r) {
 
 /* ---- running ---- */
 
+/* Runs the prompt's next tokens. A client that leaves meanwhile stops it between two layers. */
+static bool run_block(struct runner *r, struct job *job, int64_t n, struct err *err) {
+    pthread_mutex_lock(&r->lock);
+    r->prefilling = job->generation->reply;
+    r->stop_block = r->stopping || is_cancelled(r, job);
+    pthread_mutex_unlock(&r->lock);
+    const bool good =
+        context_prefill(job->context, job->prompt + job->n_prefilled, n, NULL, NULL, NULL, err);
+    pthread_mutex_lock(&r->lock);
+    r->prefilling = NULL;
+    r->stop_block = 0;
+    pthread_mutex_unlock(&r->lock);
+    return good;
+}
+
 /* One block of the oldest prompt that is not through; false: there is none. */
 static bool prefill(struct runner *r) {
     int i = 0;
@@ -109,9 +124,8 @@ static bool prefill(struct runner *r) {
     struct err err = {0};
     const int64_t left = job->n_prompt - job->n_prefilled;
     const int64_t some = left < r->options.n_batch ? left : r->options.n_batch;
-    if (!context_prefill(job->context, job->prompt + job->n_prefilled, some, NULL, NULL, NULL,
-                         &err)) {
-        fail(r, i, &err);
+    if (!run_block(r, job, some, &err)) {
+        if (err.code != ERR_CANCELLED) fail(r, i, &err); /* else the next round drops it */
         return true;
     }
     job->n_prefilled += some;

@@ -22,6 +22,8 @@ struct runner {
     struct job *first, *last; /* that wait */
     int n_queued;
     bool stopping, poked;
+    const struct reply *prefilling; /* whose prompt runs; NULL: no one's */
+    volatile int stop_block; /* the engine looks at it between the layers of a prompt's block */
     /* The thread's: */
     struct job **running; /* [n_running], in order of arrival */
     int n_running;
