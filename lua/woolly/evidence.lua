@@ -5,8 +5,8 @@ local options = require "woolly.options"
 local evidence = {}
 
 local WORDS <const> = { [0] = "pass", "FAIL", "cannot judge", "bad input", "environment", "bug" }
-local PAGES <const> = { "README.md", "docs/guide.md", "docs/scenario-api.md", "docs/metrics.md",
-                        "docs/internals.md" }
+local PAGES <const> = { "README.md", "docs/guide.md", "docs/scenario-api.md", "docs/reference.md",
+                        "docs/metrics.md", "docs/internals.md" }
 
 ---@class woolly.EvidencePart
 ---@field name string

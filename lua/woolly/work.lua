@@ -7,12 +7,7 @@ local LEVEL_NAMES <const> = { l1 = "L1", l2 = "L2", l3 = "L3", dram = "DRAM" }
 -- evicted each line before it is read again.
 local SERVING_SHARE <const> = 0.25
 
----@class woolly.Work          one unit of a throughput: a token
----@field bytes number         that must be read
----@field footprint? number    bytes that repeat from unit to unit, default bytes: decides the level
----@field macs? number         multiply-adds
----@field arithmetic? "f32"|"int8"   default "f32"
----@field threads integer
+-- woolly.Work, one unit of a throughput (a token), has its fields in meta/work.lua.
 
 -- Seconds to read `bytes` of a working set of `footprint`: each level serves what it holds of it.
 -- And which levels that takes: "L3 84.2 + DRAM 31.2", those with a tenth of the time and more.

@@ -13,7 +13,7 @@ local function read(path)
 end
 
 local pages = { "README.md", "docs/guide.md", "docs/scenario-api.md", "docs/metrics.md",
-                "docs/internals.md", "docs/measuring.md" }
+                "docs/internals.md", "docs/measuring.md", "docs/reference.md", "docs/http.md" }
 
 tap.test("docs/metrics.md has one row for every metric: unit, direction, text", function()
   local page, rows = read "docs/metrics.md", 0

@@ -1,6 +1,7 @@
 ---@meta woolly.clock
 error("for editors only")
 
+--- Times are integers in nanoseconds: differences stay exact.
 ---@class woolly.clock
 local clock = {}
 

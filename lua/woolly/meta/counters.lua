@@ -1,6 +1,8 @@
 ---@meta woolly.counters
 error("for editors only")
 
+--- What this process and the machine did meanwhile: process counters, heap requests, hardware events,
+--- samples of where the time goes. What cannot be read here is absent or says why.
 ---@class woolly.counters
 local counters = {}
 
@@ -106,6 +108,7 @@ function Group:read() end
 ---@return number? ns, string? message, string? code
 function Group:read_cost_ns(n) end
 
+--- Also `<close>`.
 function Group:close() end
 
 ---@class woolly.counters.Share
@@ -136,6 +139,7 @@ function Sampler:start() end
 ---@return woolly.counters.Profile? profile, string? message, string? code
 function Sampler:stop() end
 
+--- Also `<close>`.
 function Sampler:close() end
 
 return counters

@@ -112,6 +112,7 @@ local Load = {}
 ---@field saturated boolean  stopped by the rule of stop_saturated
 ---@field gave_up boolean    stopped because nothing succeeded
 
+--- What was sent, how it ended, what came back.
 ---@return woolly.http.Summary
 function Load:summary() end
 

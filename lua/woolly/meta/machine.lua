@@ -1,6 +1,7 @@
 ---@meta woolly.machine
 error("for editors only")
 
+--- The machine that a run was measured on; runs of different machines are not compared.
 ---@class woolly.machine
 local machine = {}
 

@@ -47,9 +47,10 @@ function server.faults() end
 ---@class woolly.server.Server
 local Server = {}
 
---- Ends what runs, closes every connection, frees the models.
+--- Ends what runs, closes every connection, frees the models. Also `<close>`.
 function Server:close() end
 
+--- The port it listens on.
 ---@return integer
 function Server:port() end
 

@@ -1,6 +1,7 @@
 ---@meta woolly.store
 error("for editors only")
 
+--- The file that keeps the runs with all samples; a run is written whole or not at all.
 ---@class woolly.store
 local store = {}
 

@@ -71,12 +71,17 @@ function woolly.phase(phase) end
 ---@return woolly.Tool
 function woolly.tool(tool) end
 
---- Ends the script with a message and an exit status by code: "input" 3, "environment" 4, "bug" 5,
---- "unavailable" 2, "cancelled" 130. `woolly.must(f())` passes results on or fails with nil, message, code.
+--- "scenario", "phase" or "tool" for what one of the three above returned.
+---@param definition any
+---@return string? kind
+function woolly.kind(definition) end
+
+--- Ends the script with a message and the exit status of a code.
 ---@param message string
 ---@param code? string   default "input"
 function woolly.fail(message, code) end
 
+--- `woolly.must(f())` passes results on, or ends the script with f's `nil, message, code`.
 ---@generic T
 ---@param value T?
 ---@param message? string
@@ -104,11 +109,17 @@ function woolly.context(model, p, options) end
 
 ---@class woolly.Target
 local Target = {}
+
+--- What is measured.
 ---@return {name: string, model: table?, white_box: boolean}
 function Target:info() end
+
+--- Generates from a text or from token ids.
 ---@param request {prompt?: string, tokens?: integer[], max_tokens: integer, seed?: integer}
 ---@return woolly.Generation? result, string? message, string? code
 function Target:generate(request) end
+
+--- Also `<close>`.
 function Target:close() end
 
 ---@class woolly.Generation
@@ -131,21 +142,28 @@ local Recorder = {}
 ---@param value number
 function Recorder:record(metric, value) end
 
+--- Several values of a metric, in the order they were measured.
 ---@param metric string
 ---@param values number[]
 function Recorder:record_samples(metric, values) end
 
 --- prefill_tokens_per_second from Context:prefill.
 ---@param result woolly.engine.PrefillResult?
+---@param message? string   of a failed call
+---@param code? string
 function Recorder:prefill(result, message, code) end
 
 --- tokens_per_second and single_token_latency_ms (one sample a gap) from Context:decode.
 ---@param result woolly.engine.DecodeResult?
+---@param message? string   of a failed call
+---@param code? string
 ---@return number tokens_per_second
 function Recorder:decode(result, message, code) end
 
 --- The same and ttft_ms, prefill_tokens_per_second from Target:generate.
 ---@param result woolly.Generation?
+---@param message? string   of a failed call
+---@param code? string
 ---@return number tokens_per_second
 function Recorder:generate(result, message, code) end
 
@@ -164,11 +182,28 @@ function Recorder:missing(metric, reason) end
 
 ---@class woolly.Check
 local Check = {}
---- Each adds a line to the report; the first that fails ends the run before anything is timed.
----@param what string
+
+--- A line of the report; the first check that does not hold ends the run before anything is timed.
+---@param what string    what the line says
+---@param value number
+---@param limit number
 function Check:at_most(what, value, limit) end
+
+--- The same the other way round.
+---@param what string
+---@param value number
+---@param limit number
 function Check:at_least(what, value, limit) end
+
+--- Holds when both are equal.
+---@param what string
+---@param value any
+---@param expected any
 function Check:equal(what, value, expected) end
+
+--- Holds unless the value is nil or false.
+---@param what string
+---@param value any
 function Check:truthy(what, value) end
 
 return woolly
