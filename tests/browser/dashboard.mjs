@@ -147,6 +147,15 @@ await test("data is saved as CSV, the picture as PNG and SVG", async () => {
   is(png.bytes.subarray(1, 4).toString(), "PNG", "magic of " + png.name)
   const drawn = await saved(() => page.getByRole("button", { name: /^SVG/ }).first().click())
   yes(drawn.bytes.toString().startsWith("<svg") && drawn.bytes.length > 1000, "an SVG")
+  const parsed = text => page.evaluate(source => new DOMParser().parseFromString(source, "image/svg+xml")
+    .documentElement.nodeName, text)
+  is(await parsed(drawn.bytes.toString()), "svg", "well-formed")
+  if (await page.locator(".uplot").count()) { // what is zoomed is saved as it is seen
+    await page.getByRole("button", { name: "Zoom in" }).first().click()
+    const near = await saved(() => page.getByRole("button", { name: /^SVG/ }).first().click())
+    yes(near.bytes.toString() !== drawn.bytes.toString(), "the part that is shown")
+    is(await parsed(near.bytes.toString()), "svg", "well-formed, zoomed")
+  }
   await show("#overview")
   const other = await saved(() => page.getByRole("button", { name: /^PNG/ }).first().click())
   is(other.bytes.subarray(1, 4).toString(), "PNG", "of an SVG")

@@ -9,7 +9,7 @@ Every public Lua function: what it takes, what it gives, in which unit. Written 
 compares them. [scenario-api.md](scenario-api.md) says how scenarios and gates are written;
 the files in `docs/examples/` are run by the tests, and every function below is called in one.
 
-- A name with `?` may be left out. An option that does not exist is an error with the nearest name.
+- A name with `?` may be left out. An unknown option is an error with the nearest name.
 - What a script does wrong (a type, a range, a closed handle) raises. Where "or `nil, message, code`"
   stands, the world may refuse: `woolly.must(f())` or `assert(f())` ends the script with that
   message; `code` is one of the table.

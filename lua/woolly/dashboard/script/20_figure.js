@@ -19,7 +19,7 @@ function save(name, blob) {
 
 // Presentation that a style sheet gives is lost outside of the page: it is written into the copy.
 const COPIED = ["fill", "stroke", "stroke-width", "stroke-dasharray", "font-size", "font-family",
-                "opacity", "text-anchor"]
+                "opacity", "text-anchor", "paint-order"]
 function svg_text(node) {
   const copy = node.cloneNode(true)
   const from = [node, ...node.querySelectorAll("*")]

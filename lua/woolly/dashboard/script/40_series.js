@@ -8,35 +8,46 @@ function series_points(series) {
     low: series.low ? series.low[i] : null, high: series.high ? series.high[i] : null }))
 }
 
-function series_svg(name, points, trend, limit) {
+// Under the axis stands the day of a run, or its hour where all are of one day.
+const when = points => date(points[0].run.at) !== date(points[points.length - 1].run.at)
+  ? point => date(point.run.at) : point => moment(point.run.at).slice(11) + " UTC"
+
+// view: the first and the last place shown; all when not said.
+function series_svg(name, points, trend, limit, view) {
   const metric = metric_of(name)
-  const all = points.flatMap(p => [p.value, p.low, p.high])
-  if (limit && near(limit.limit, all)) all.push(limit.limit)
   const last = points.length - 1
+  const low = view ? Math.max(0, Math.ceil(view[0])) : 0
+  const high = Math.max(low + 1, view ? Math.min(last, Math.floor(view[1])) : last)
+  const part = points.slice(low, high + 1)
+  const under = when(points)
+  const all = part.flatMap(p => [p.value, p.low, p.high])
+  const with_limit = limit && near(limit.limit, all)
+  if (with_limit) all.push(limit.limit)
   const frame = plot({ label: series_label(name, points, trend, limit),
-    x: { low: 0, high: Math.max(1, last), steps: nice_steps(0, Math.max(1, last), 6).filter(Number.isInteger),
-         text: i => points[i] ? date(points[i].run.at) : "", title: "runs, oldest first" },
+    x: { low, high, steps: nice_steps(low, high, 6).filter(Number.isInteger),
+         text: i => points[i] ? under(points[i]) : "", title: "runs, oldest first" },
     y: { ...range(all), title: metric.unit || name } })
-  if (trend && trend.segment && !trend.reason && last > 0) {
-    frame.add(svg("rect", { class: "segment", x: frame.x(Math.max(0, last + 1 - trend.segment)),
-      y: frame.margin.top, width: frame.x(last) - frame.x(Math.max(0, last + 1 - trend.segment)),
+  const segment = trend && trend.segment && !trend.reason ? Math.max(low, last + 1 - trend.segment) : high
+  if (segment < high) {
+    frame.add(svg("rect", { class: "segment", x: frame.x(segment), y: frame.margin.top,
+      width: frame.x(high) - frame.x(segment),
       height: frame.height - frame.margin.top - frame.margin.bottom }))
   }
-  const banded = points.map((p, i) => [i, p.low, p.high]).filter(p => p[1] !== null)
+  const banded = part.map((p, i) => [low + i, p.low, p.high]).filter(p => p[1] !== null)
   if (banded.length > 1) frame.band(banded)
-  frame.line(points.map((p, i) => [i, p.value]))
-  if (points.length <= 150) {
-    points.forEach((p, i) => frame.dot([i, p.value], p.run.disturbed ? "disturbed" : "",
+  frame.line(part.map((p, i) => [low + i, p.value]))
+  if (part.length <= 150) {
+    part.forEach((p, i) => frame.dot([low + i, p.value], p.run.disturbed ? "disturbed" : "",
       moment(p.run.at) + ": " + with_unit(p.value, metric), p.run.disturbed ? "triangle" : ""))
   }
-  for (const point of (trend && trend.points) || []) {
+  for (const point of ((trend && trend.points) || []).filter(p => p.at >= low && p.at <= high)) {
     frame.add(svg("line", { class: "change " + (point.better ? "better" : "worse")
       + (point.vote === "confirmed" ? "" : " weak"), x1: frame.x(point.at), x2: frame.x(point.at),
       y1: frame.margin.top, y2: frame.height - frame.margin.bottom }))
     frame.add(frame.text(frame.x(point.at) + 3, frame.margin.top + 10, "start",
       (point.better ? "▲ " : "▼ ") + percent(point.change)))
   }
-  if (limit) frame.level(limit.limit, "limit", "limit " + limit_text(limit))
+  if (with_limit) frame.level(limit.limit, "limit", "limit " + limit_text(limit))
   return frame.root
 }
 
@@ -89,6 +100,9 @@ function overlay(u, points, trend, limit) {
   context.restore()
 }
 
+// Places of runs are whole numbers: no date stands between two of them.
+const WHOLE_STEPS = [0, 1, 2, 3, 4, 5, 6].flatMap(power => [1, 2, 5].map(n => n * Math.pow(10, power)))
+
 function series_uplot(place, name, points, trend, limit) {
   const metric = metric_of(name)
   const xs = points.map((_, i) => i)
@@ -99,8 +113,14 @@ function series_uplot(place, name, points, trend, limit) {
   const axis = { stroke: color("muted"), grid: { stroke: color("line"), width: 1 },
                  ticks: { stroke: color("line"), width: 1 } }
   const last = points.length - 1
-  const chart = new uPlot({
+  const under = when(points)
+  // Below the chart stands what is under the pointer, and the last run while there is none.
+  const resting = (value, of) => chart && chart.cursor.idx !== null && chart.cursor.idx !== undefined
+    ? value : of[last]
+  let chart = null
+  chart = new uPlot({
     width: Math.max(300, place.clientWidth), height: 320,
+    padding: [null, 40, null, null], // room for half of the last date
     cursor: { drag: { x: true, y: false, setScale: true } },
     legend: { live: true },
     scales: {
@@ -111,15 +131,17 @@ function series_uplot(place, name, points, trend, limit) {
       } },
     },
     axes: [
-      { ...axis, space: 90, values: (u, steps) => steps.map(i => points[i] ? date(points[i].run.at) : "") },
+      { ...axis, space: 90, incrs: WHOLE_STEPS, values: (u, steps) => steps.map(i => points[i] ? under(points[i]) : "") },
       { ...axis, size: 70, label: metric.unit || name, values: (u, steps) => steps.map(number) },
     ],
     series: [
-      { label: "run", value: (u, i) => points[i] ? moment(points[i].run.at) : "–" },
-      { label: "median", stroke: color("series"), width: 1.5, points: { show: points.length <= 150, size: 6 },
-        value: (u, value) => with_unit(value, metric) },
-      { label: "low", stroke: "transparent", points: { show: false }, value: (u, value) => number(value) },
-      { label: "high", stroke: "transparent", points: { show: false }, value: (u, value) => number(value) },
+      { label: "run", value: (u, i) => moment(points[i === null ? last : i].run.at) },
+      { label: "median", stroke: color("series"), width: points.length > 5000 ? 1 : 1.5, points: { show: points.length <= 150, size: 6 },
+        value: (u, value) => with_unit(resting(value, values), metric) },
+      { label: "low", stroke: "transparent", points: { show: false },
+        value: (u, value) => number(resting(value, lows)) },
+      { label: "high", stroke: "transparent", points: { show: false },
+        value: (u, value) => number(resting(value, highs)) },
     ],
     bands: [{ series: [3, 2], fill: color("band") }],
     hooks: {
@@ -171,6 +193,7 @@ function series_uplot(place, name, points, trend, limit) {
     if (found && chart.select.width === 0) go("run", { id: found.run.id })
   })
   chart.act = act
+  chart.view = limits
   charts.push({ chart, place })
   return chart
 }
@@ -202,7 +225,7 @@ function series_figure(name, group, wanted) {
   }, columns, rows, { tools: zooms, level: 3, note: metric_of(name).text,
                       file: group_name(group) + "_" + name,
                       svg: () => {
-                        const node = series_svg(name, points, shown, limit)
+                        const node = series_svg(name, points, shown, limit, chart && chart.view())
                         const hidden = el("div", { class: "unseen" }, node)
                         document.body.append(hidden)
                         setTimeout(() => hidden.remove(), 0)

@@ -99,15 +99,19 @@ pages.roofline = function () {
     x: { ...xs, title: "operations a byte" }, y: { ...ys, title: "10^9 operations/s" } })
   for (const [key, name] of peaks) {
     frame.line([[xs.low, 2 * at[key]], [xs.high, 2 * at[key]]], "roof")
-    frame.add(frame.text(frame.width - 20, frame.y(2 * at[key]) - 5, "end", name + " " + number(2 * at[key]) + " GOP/s"))
+    frame.add(frame.text(frame.width - 20, frame.y(2 * at[key]) - 5, "end", name + " " + number(2 * at[key]) + " GOP/s",
+      { class: "label halo" }))
   }
   for (const [i, [key, name]] of levels.entries()) {
     const from = Math.max(xs.low, ys.low / at[key])
     const to = Math.min(xs.high, top / at[key])
     if (to <= from) continue
     frame.line([[from, from * at[key]], [to, to * at[key]]], "roof")
-    const along = from * Math.pow(to / from, 0.15 + 0.2 * i) // one above the other they would overlap
-    frame.add(frame.text(frame.x(along) + 10, frame.y(along * at[key]) + 4, "start", name + " " + number(at[key]) + " GB/s"))
+    // Along its line, the faster half above theirs and the others below: neighbours may lie close.
+    const [x, y] = [frame.x(Math.sqrt(from * to)), frame.y(Math.sqrt(from * to) * at[key])]
+    const slope = Math.atan2(frame.y(to * at[key]) - frame.y(from * at[key]), frame.x(to) - frame.x(from))
+    frame.add(frame.text(0, i < levels.length / 2 ? -6 : 15, "middle", name + " " + number(at[key]) + " GB/s",
+      { class: "label halo", transform: "translate(" + x + " " + y + ") rotate(" + slope * 180 / Math.PI + ")" }))
   }
   for (const point of points) {
     frame.dot([point.x, point.y], point.kind, point.name + ": " + number(point.y) + " GOP/s at " + number(point.x)

@@ -84,8 +84,8 @@ function draw_foot() {
   const facts = data.facts
   put(document.getElementById("foot"), [el("p", { class: "muted" }, "made " + String(facts.made || "").slice(0, 16).replace("T", " ")
     + " UTC by woolly-lua " + facts.version + (facts.commit ? " (" + facts.commit + ")" : "") + " from " + facts.store
-    + (facts.window ? ", window " + facts.window : "") + ": " + data.runs.length + " runs. Keys: / searches, g and a page's "
-    + "first letter opens it, t changes light and dark, [ and ] go from run to run.")])
+    + (facts.window ? ", window " + facts.window : "") + ": " + data.runs.length + " runs. Keys: / searches, g and a letter "
+    + "opens a page (o h r l m by their names, s switches, f roofline, p operations, e Ole), t changes light and dark, [ and ] go from run to run.")])
 }
 
 let went = false
