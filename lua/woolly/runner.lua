@@ -96,13 +96,18 @@ end
 local function repeat_measure(plan, run, test, m, state)
   local clock = require "woolly.clock"
   local runs, warmup = test.p.n_runs, test.p.warmup
-  local until_ns = test.p.duration and clock.now_ns() + test.p.duration * 1e9
+  local begun_ns = clock.now_ns()
+  local until_ns = test.p.duration and begun_ns + test.p.duration * 1e9
   local line = progress.new { quiet = plan.values.quiet, store = plan.store }
   local function step(index, total)
-    line:share(string.format("%s  %s %d of %d%s", test.name,
-      index <= warmup and "warm-up" or "run",
-      index <= warmup and index or index - warmup, index <= warmup and warmup or total - warmup,
-      terminal.so_far(test.scenario.metrics, m.measured)), index - 1, total)
+    local what = index <= warmup and string.format("warm-up %d of %d", index, warmup)
+      or until_ns and string.format("run %d", index - warmup)
+      or string.format("run %d of %d", index - warmup, total - warmup)
+    -- With a duration it ends when both the time and the runs have passed.
+    local share = math.min((index - 1) / total,
+                           until_ns and (clock.now_ns() - begun_ns) / (until_ns - begun_ns) or 1)
+    line:share(string.format("%s  %s%s", test.name, what,
+                             terminal.so_far(test.scenario.metrics, m.measured)), share, 1)
     m.warmup, m.index = index <= warmup, math.max(0, index - warmup)
     measure_undisturbed(run, test, m, state)
   end
@@ -110,7 +115,7 @@ local function repeat_measure(plan, run, test, m, state)
   for index = 1, warmup + runs do step(index, warmup + runs) end
   while until_ns and clock.now_ns() < until_ns do
     runs = runs + 1
-    step(warmup + runs, warmup + runs)
+    step(warmup + runs, warmup + runs - 1)
   end
   if until_ns or plan.given.runs then return end
   -- Planned looks at one, two and three times the runs: a verdict is never the best of many.

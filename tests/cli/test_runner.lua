@@ -373,5 +373,32 @@ return woolly.scenario {
   tap.equal(document.metrics[1].n, 3)
 end)
 
+tap.test("with --duration the progress tells the share of the time and how much is left", function()
+  local watched, seen = cli.path("watched.db"), cli.path("seen")
+  cli.write(watched .. ".progress", "") -- as dashboard.lua --live makes it
+  local script = cli.write(cli.path("long.lua"), string.format([[
+local clock, woolly = require "woolly.clock", require "woolly"
+return woolly.scenario {
+  about = "x", model = false, warmup = 0, runs = 2, metrics = { "tokens_per_second" },
+  measure = function(m)
+    clock.sleep_ns(300000000)
+    local told = io.open(%q):read "a"
+    local file = io.open(%q, "a")
+    file:write(told, "\n")
+    file:close()
+    m:record("tokens_per_second", 1)
+  end,
+}]], watched .. ".progress", seen))
+  cli.expect(0, { script, "--duration", "1.5", "--store", watched })
+  local last, n = 0, 0
+  for line in cli.read(seen):gmatch "[^\n]+" do
+    local share = tonumber(line:match "^long  run %d+ .-(%d+) %%")
+    tap.truthy(share and share >= last and share <= 100 and not line:find(" of ", 1, true), line)
+    tap.truthy(share == 0 or line:find(" left", 1, true), line)
+    last, n = share, n + 1
+  end
+  tap.truthy(n >= 2 and last > 0, n .. " lines, the last at " .. last)
+end)
+
 cli.clean_up()
 tap.done()
