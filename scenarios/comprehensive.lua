@@ -33,7 +33,7 @@ return woolly.tool {
     campaign.check_gate(p)
     local started = clock.utc()
     local one = { name = "comprehensive", title = "Comprehensive validation", gate = p.gate, p = p,
-                  parts = parts_of(p) }
+                  notes = acceptance.notes(p), parts = parts_of(p) }
     local results, key = campaign.run(one)
     local document, status = campaign.conclude(one, results, key, started)
     campaign.print(p, document)

@@ -16,7 +16,7 @@ return woolly.tool {
     campaign.check_gate(p)
     local started = clock.utc()
     local one = { name = "final_acceptance", title = "Final acceptance", gate = p.gate, p = p,
-                  parts = acceptance.parts(p) }
+                  notes = acceptance.notes(p), parts = acceptance.parts(p) }
     local results, key = campaign.run(one)
     local document, status = campaign.conclude(one, results, key, started)
     campaign.print(p, document)

@@ -1,3 +1,4 @@
+local acceptance = require "woolly.acceptance"
 local campaign = require "woolly.campaign"
 local child = require "woolly.child"
 local clock = require "woolly.clock"
@@ -68,7 +69,7 @@ return woolly.tool {
     campaign.check_gate(p)
     local started = clock.utc()
     local one = { name = "release_readiness", title = "Release readiness", gate = "phase5", p = p,
-                  parts = parts_of(p) }
+                  notes = acceptance.notes(p), parts = parts_of(p) }
     local results, key = campaign.run(one)
     complete_phase4(results)
     local found = { started = started, parts = {}, regression = regression(p),

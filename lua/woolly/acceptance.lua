@@ -27,4 +27,16 @@ function acceptance.parts(p)
   }
 end
 
+--- What is to be known before hours go by: seconds are no hours.
+---@param p woolly.Values   duration, gate
+---@return string[] notes
+function acceptance.notes(p)
+  local limit = campaign.gate_of(p.gate or "phase5").gate.limits.stability_test_hours
+  local wanted = limit and limit.min and limit.min * 3600
+  if not wanted or p.duration >= wanted then return {} end
+  return { string.format("--duration %g is too short for stability_test_hours >= %g, which "
+                         .. "cannot pass so: --duration %g is needed", p.duration, limit.min,
+                         wanted) }
+end
+
 return acceptance

@@ -1,5 +1,6 @@
 --- Several scenarios as one piece of evidence: each runs in a process of its own and is kept in the
 --- store as soon as it ends, so that an interrupted campaign goes on where it stopped.
+local campaign_part = require "woolly.campaign_part"
 local child    = require "woolly.child"
 local clock    = require "woolly.clock"
 local failure  = require "woolly.failure"
@@ -17,7 +18,6 @@ local stored   = require "woolly.stored"
 local campaign = {}
 
 local TAG <const> = "campaign"
-local LAST_REPORT <const> = 2 -- exit statuses up to it come with a report
 
 ---@class woolly.CampaignPart
 ---@field name string           of the script
@@ -31,6 +31,7 @@ local LAST_REPORT <const> = 2 -- exit statuses up to it come with a report
 ---@field parts woolly.CampaignPart[]
 ---@field gate string           file or name in gates/
 ---@field p woolly.Values       store, quiet, json, fresh
+---@field notes? string[]       to be known before it begins, and in the report
 
 ---@class woolly.CampaignResult
 ---@field document? table       the part's report
@@ -78,41 +79,20 @@ local function kept_parts(url, key)
   return found
 end
 
-local function temporary()
-  return string.format("%s/campaign-%d.json", failure.must(process.cache_folder()), process.pid())
-end
-
---- Runs one part; its report comes through a file, whatever its size.
-local function run_part(one, part, key)
-  local path = temporary()
-  local _ <close> = setmetatable({}, { __close = function() os.remove(path) end })
-  local words = table.move(part.words, 1, #part.words, 2, { part.name .. ".lua" })
-  table.move({ "--quiet", "--json=" .. path, "--store=" .. one.p.store }, 1, 3, #words + 1, words)
-  -- A campaign inside this one has parts of its own, and a tag for itself.
-  words[#words + 1] = (part.is_tool and "--within=" or "--tag=" .. TAG .. "=") .. key
-  local result = child.run(words)
-  if process.interrupted() then failure.raise("interrupted", "cancelled") end
-  local said = result.err:gsub("^woolly: ", ""):gsub("%s+$", "")
-  if result.status > LAST_REPORT then
-    return { status = result.status, message = said ~= "" and said
-             or "ended with status " .. result.status }
-  end
-  local ok, document = pcall(stored.file, path, part.name)
-  if not ok then return { status = 5, message = tostring(document) } end
-  return { status = result.status, document = document }
-end
-
 local WORDS <const> = { [0] = "passed", "FAILED", "cannot judge", "bad input", "environment",
                         "bug" }
 
-local function gate_of(name)
+--- A file, a name in gates/, or phase_N.
+---@param name string
+---@return {name: string, gate: woolly.Gate}
+function campaign.gate_of(name)
   return files.gate((name:gsub("^phase_(%d)$", "phase%1")))
 end
 
 --- Refuses an unknown gate now, not in an hour.
 ---@param p woolly.Values
 function campaign.check_gate(p)
-  if p.gate then gate_of(p.gate) end
+  if p.gate then campaign.gate_of(p.gate) end
 end
 
 --- Runs what is missing. Prints a line for each part as it ends.
@@ -132,6 +112,7 @@ function campaign.run(one)
       io.flush()
     end
   end
+  for _, note in ipairs(one.notes or {}) do say("note: %s", note) end
   for i, part in ipairs(one.parts) do
     local head = string.format("== %d of %d: %s", i, #one.parts, part.name)
     if kept[part.name] then
@@ -140,7 +121,7 @@ function campaign.run(one)
       say("%s: kept from %s (run %s)", head, kept[part.name].run.started, kept[part.name].run.id)
     else
       local start = clock.now_ns()
-      local result = run_part(one, part, key)
+      local result = campaign_part.run(part, one.p, head, key)
       results[part.name] = result
       say("%s: %s, %.0f s%s", head, WORDS[result.status] or "status " .. result.status,
           (clock.now_ns() - start) / 1e9, result.message and ": " .. result.message or "")
@@ -159,7 +140,7 @@ local function take(measured, order, name, from)
 end
 
 local function merge(one, results)
-  local measured, order, notes, model = {}, {}, {}, nil
+  local measured, order, notes, model = {}, {}, { table.unpack(one.notes or {}) }, nil
   for _, part in ipairs(one.parts) do
     local result = results[part.name]
     local document = result.document
@@ -173,8 +154,7 @@ local function merge(one, results)
         end
       end
       notes[#notes + 1] = string.format("%s: %s, run %s of %s%s", part.name,
-        document.gate and document.gate.name .. " " .. document.gate.verdict
-        or WORDS[result.status] or "?", document.run.id, document.run.started,
+        WORDS[result.status] or "?", document.run.id, document.run.started,
         result.is_kept and ", kept" or "")
     else
       notes[#notes + 1] = string.format("%s: no result: %s", part.name, result.message)
@@ -219,7 +199,7 @@ end
 ---@return table document, integer status
 function campaign.conclude(one, results, key, started)
   require("woolly.stats").accelerate(require "woolly.numeric")
-  local found = gate_of(one.gate)
+  local found = campaign.gate_of(one.gate)
   local measured, order, notes, model = merge(one, results)
   accept(found.gate, measured, order)
   local commit = git("rev-parse", "--short=12", "HEAD")

@@ -3,19 +3,19 @@ local cli = require "cli"
 local json = require "json"
 local tap = require "tap"
 
-local function contract(...)
-  local path = cli.path "contract.json"
-  local result = cli.run { "contract.lua", "--model", cli.model, "--quiet", "--json", path, ... }
-  tap.truthy(result.status <= 1, result.err)
+local function failed_of(path)
   local failed, checks = {}, json.decode(cli.read(path)).checks
   for _, check in ipairs(checks) do
     if not check.ok then failed[#failed + 1] = check.part .. ": " .. check.name end
   end
-  return result, checks, failed
+  return failed, checks
 end
 
 tap.test("our server keeps the contract, in more than 120 named checks", function()
-  local result, checks, failed = contract()
+  local path = cli.path "contract.json"
+  local result = cli.run { "contract.lua", "--model", cli.model, "--quiet", "--json", path }
+  tap.truthy(result.status <= 1, result.err)
+  local failed, checks = failed_of(path)
   tap.equal(table.concat(failed, "\n"), "", "failed")
   tap.equal(result.status, 0)
   tap.truthy(#checks >= 300, #checks .. " checks")
@@ -86,12 +86,28 @@ for name in pairs(FAULTS) do
   if not cli.sanitized or FEW[name] then names[#names + 1] = name end
 end
 table.sort(names)
-for _, name in ipairs(names) do
+
+-- Servers mostly wait (for clients that leave, for places in the queue): some at a time.
+local AT_ONCE <const> = cli.sanitized and 2 or 6
+
+local function try_faults(first, last)
+  local lines = {}
+  for i = first, math.min(last, #names) do
+    local words = { "contract.lua", "--model", cli.model, "--quiet", "--faults", names[i],
+                    "--parts", FAULTS[names[i]][1], "--json", cli.path(names[i] .. ".json") }
+    for j, word in ipairs(words) do words[j] = cli.quote(word) end
+    lines[#lines + 1] = string.format("{ %s %s; echo $? >%s; } &", cli.quote(cli.program),
+                                      table.concat(words, " "), cli.path(names[i] .. ".status"))
+  end
+  cli.shell(table.concat(lines, "\n") .. "\nwait")
+end
+
+for i, name in ipairs(names) do
+  if i % AT_ONCE == 1 then try_faults(i, i + AT_ONCE - 1) end
   tap.test("a server with the fault " .. name .. " fails its check", function()
-    local part, words = table.unpack(FAULTS[name])
-    local result, _, failed = contract("--faults", name, "--parts", part)
-    tap.equal(result.status, 1)
-    tap.contains(table.concat(failed, "\n"), words)
+    local failed = failed_of(cli.path(name .. ".json"))
+    tap.equal(cli.read(cli.path(name .. ".status")), "1\n")
+    tap.contains(table.concat(failed, "\n"), FAULTS[name][2])
   end)
 end
 
