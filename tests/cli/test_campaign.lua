@@ -62,7 +62,7 @@ tap.test("it judges speed, Ole and stability by the gate of phase 5", function()
 end)
 
 tap.test("one that ended begins anew, and says how far it is", function()
-  local log = run_and_kill("final_acceptance.lua", "== 1 of 3: phase5, ")
+  local log = run_and_kill("final_acceptance.lua", "== 2 of 3: ole_integration, ")
   tap.contains(log, "--duration 3600")
   tap.equal(parts(log), "", "the campaign before had ended")
 end)
