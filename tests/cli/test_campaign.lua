@@ -19,6 +19,8 @@ local function run(script, ...)
   return cli.shell(table.concat({ program, script, FEW, ... }, " "))
 end
 
+local WORDS <const> = { "FAILED", "CANNOT JUDGE" } -- by status
+
 local function parts(text)
   local kept, measured = {}, {}
   for name, words in text:gmatch "== %d+ of %d+: ([%w_]+): ([^\n]*)" do
@@ -43,22 +45,29 @@ tap.test("final_acceptance, killed behind its first part, goes on with the secon
   tap.equal(kept, "")
   tap.equal(measured, "phase5")
   local result = run("final_acceptance.lua", "--json report.json")
-  tap.equal(result.status, 1, result.out .. result.err)
+  -- On a busy machine the drift of so few seconds may stay open.
+  tap.truthy(result.status == 1 or result.status == 2, result.out .. result.err)
   kept, measured = parts(result.out)
   tap.equal(kept, "phase5")
   tap.equal(measured, "ole_integration stability")
   tap.contains(result.out, ", kept")
-  tap.contains(result.out, "PHASE 5 GATE: FAILED")
+  tap.contains(result.out, "PHASE 5 GATE: " .. WORDS[result.status])
   tap.contains(result.out, "--duration 3600")
 end)
 
 tap.test("it judges speed, Ole and stability by the gate of phase 5", function()
   local found, document = {}, json.decode(cli.read(cli.path "report.json"))
   for _, metric in ipairs(document.metrics) do found[metric.name] = metric end
-  tap.truthy(found.stability_test_hours.samples[1] < 1, "seconds are no hour")
-  tap.equal(found.final_acceptance.samples[1], 0)
+  local hours, accepted = found.stability_test_hours, found.final_acceptance
+  if document.status == 1 then
+    tap.truthy(hours.samples[1] < 1, "seconds are no hour")
+    tap.equal(accepted.samples[1], 0)
+  else
+    tap.contains(accepted.reason, "is missing")
+    tap.contains(hours.reason, "cannot be judged")
+  end
   tap.truthy(found.ole_integration_ready, "readiness is part of it")
-  tap.equal(document.gate.verdict, "fail")
+  tap.equal(document.gate.verdict, document.status == 1 and "fail" or "missing")
 end)
 
 tap.test("one that ended begins anew, and says how far it is", function()
@@ -90,10 +99,12 @@ tap.test("release_readiness writes one page: gates, regression, documentation, v
   local result = run("release_readiness.lua", "--output page.md --json page.json")
   tap.truthy(result.status == 1 or result.status == 2, result.out .. result.err)
   local page = cli.read(cli.path "page.md")
-  for _, words in ipairs { "# Release readiness: ", "| final_acceptance | FAIL |", "| regression |",
-                           "| documentation, version |", "stability_test_hours fail" } do
+  for _, words in ipairs { "# Release readiness: ", "| final_acceptance | ", "| regression |",
+                           "| documentation, version |" } do
     tap.contains(page, words)
   end
+  local failed = page:find("| final_acceptance | FAIL |", 1, true)
+  tap.contains(page, "stability_test_hours " .. (failed and "fail" or "missing"))
   tap.truthy(select(2, page:gsub("\n", "")) < 80, "one page")
 end)
 
