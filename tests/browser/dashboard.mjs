@@ -160,6 +160,24 @@ await test("data is saved as CSV, the picture as PNG and SVG", async () => {
   const other = await saved(() => page.getByRole("button", { name: /^PNG/ }).first().click())
   is(other.bytes.subarray(1, 4).toString(), "PNG", "of an SVG")
 })
+await test("pages of the engine's inside draw what runs keep, and two runs' difference", async () => {
+  for (const [view, least, words] of [["#waterfall", 3, "+ simd"], ["#roofline", 1, "decode p1"],
+                                      ["#profile", 1, "gate_up"], ["#latency", 4, "4 users (knee)"]]) {
+    await open(file, view)
+    const drawn = await page.locator("figure svg").count()
+    yes(drawn >= least, `${view}: ${drawn} charts`)
+    const text = await page.locator("figure").allTextContents()
+    yes(text.join(" ").includes(words), view + ": " + words)
+    const kept = await saved(() => page.getByRole("button", { name: /^SVG/ }).first().click())
+    yes(kept.bytes.length > 2000, view + ": its SVG")
+  }
+  await open(file, "#profile")
+  const other = page.getByLabel("Compared with")
+  await other.selectOption({ index: 1 })
+  await other.selectOption({ index: 2 })
+  await page.waitForFunction(() => document.querySelectorAll("figure svg").length === 2)
+  yes((await page.locator("figure").nth(1).textContent()).includes("µs"), "differences")
+})
 await test("every chart has its table", async () => {
   await open(file, METRIC)
   for (const summary of await page.locator("figure details summary").all()) await summary.click()
@@ -206,7 +224,8 @@ await test("texts that are markup stay texts, on every page", async () => {
   yes(requests.every(one => one.startsWith(url(hostile))), "requests: " + requests.join(" "))
 })
 if (pictures) {
-  for (const [name, view] of [["history", METRIC + "&machine=a1a1a1&preset=p2"], ["run", "#run"]]) {
+  for (const [name, view] of [["history", METRIC + "&machine=a1a1a1&preset=p2"], ["run", "#run"],
+                              ["switches", "#waterfall"], ["roofline", "#roofline?theme=dark"]]) {
     await open(file, view)
     await page.screenshot({ path: `${pictures}/${name}.png` })
   }

@@ -116,7 +116,17 @@ pages.roofline = function () {
   for (const point of points) {
     frame.dot([point.x, point.y], point.kind, point.name + ": " + number(point.y) + " GOP/s at " + number(point.x)
       + " operations a byte" + (point.share ? ", " + (100 * point.share).toFixed(0) + " % of its roof" : ""), point.shape)
-    if (point.label) frame.add(frame.text(frame.x(point.x) + 8, frame.y(point.y) + 4, "start", point.label))
+  }
+  // Presets that lie on one another share a label.
+  const labels = []
+  for (const point of points.filter(one => one.label)) {
+    const [x, y] = [frame.x(point.x), frame.y(point.y)]
+    const near = labels.find(one => Math.abs(one.x - x) < 20 && Math.abs(one.y - y) < 12)
+    if (near) near.names.push(point.label)
+    else labels.push({ x, y, names: [point.label] })
+  }
+  for (const { x, y, names } of labels) {
+    frame.add(frame.text(x + 8, y + 4, "start", [...new Set(names)].sort().join(" "), { class: "label halo" }))
   }
   out.push(counts.length > 1 && el("p", null, "Roofs of ", counts.map(n => [n === threads ? el("strong", null, n)
     : link("roofline", { threads: n }, n), " "]), "threads"),
