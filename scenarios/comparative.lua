@@ -42,7 +42,7 @@ return woolly.scenario {
     api = { default = "completions", choices = { "completions", "chat" },
             help = "over HTTP: OpenAI's route that is asked" },
     llama_server = { default = "llama-server", help = "program of --reference llama_server" },
-    pid = service.params.pid, key = service.params.key,
+    pid = service.params.pid, key = service.params.key, ca_file = service.params.ca_file,
     flash_attention = { default = "best", choices = { "best", "on", "off" },
                         help = "llama.cpp's; best: the faster one, found for each rate" },
   },

@@ -10,7 +10,11 @@ local woolly = require "woolly"
 local KEY <const> = "contract-key"
 
 local function open(p)
-  if p.url then return service.open(p) end
+  if p.url then
+    local found = service.open(p)
+    found:must_answer("/health", found:request("GET", "/health", nil, { first_s = 10 }))
+    return found
+  end
   p.model = models.resolve(p.model, p.quiet)
   p.key = p.key or KEY
   local extra = { "--api_key", p.key, "--quiet" }
@@ -47,6 +51,7 @@ return woolly.tool {
     url = { type = "string", help = "server to check instead" },
     key = service.params.key,
     pid = service.params.pid,
+    ca_file = service.params.ca_file,
     change_models = { type = "boolean", help = "unload and load the model of the server at --url" },
     parts = { type = "string", help = "only these, comma-separated: "
               .. table.concat(contract.parts, ", ") },

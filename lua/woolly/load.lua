@@ -66,7 +66,7 @@ end
 ---@return woolly.http.Load
 function load.run(found, bodies, options, api, trace)
   return failure.must(http.load(found.url .. openai.path(api or "completions"), found:headers(),
-                                bodies, options, trace))
+                                bodies, found:limits(options), trace))
 end
 
 --- "3 gap_timeout (nothing more came ...), 1 reset (...)", or nil when nothing failed.
@@ -180,7 +180,7 @@ function load.params(more)
     n_tokens = { default = 64, help = "tokens to generate" },
     api = { default = "completions", choices = { "completions", "chat" },
             help = "OpenAI's route that is asked" },
-    pid = service.params.pid, key = service.params.key,
+    pid = service.params.pid, key = service.params.key, ca_file = service.params.ca_file,
     server_faults = { type = "string", help = "what the server started here does wrong: a test of "
                       .. "the test (serve.lua --help)" },
   }

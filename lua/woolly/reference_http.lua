@@ -56,7 +56,7 @@ function reference_http.open(p)
   local n_ctx = (p.n_prompt + p.n_tokens) * math.max(1, p.n_users)
   local theirs, reason
   if p.reference == "openai" then
-    theirs = service.open { url = p.url, pid = p.pid, key = p.key }
+    theirs = service.open { url = p.url, pid = p.pid, key = p.key, ca_file = p.ca_file }
   else
     theirs, reason = start_llama_server(p, n_ctx)
   end

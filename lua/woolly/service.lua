@@ -9,11 +9,24 @@ local service = {}
 local START_S <const> = 300 -- a large model may have to be packed first
 local LISTENING <const> = "(https?://[%w%.%-%[%]:]+:%d+)"
 
+-- What to try where nothing that speaks HTTP answered, by how it ended.
+local NEXT_STEP <const> = {
+  connect = "Is it running, and is this its port?",
+  connect_timeout = "Is it running, and does a firewall let us through?",
+  tls = "The name in the URL must be one of its certificate's; --ca_file FILE trusts the authority "
+    .. "of a certificate that is its own",
+  first_timeout = "What listens there says nothing: is it busy, or does it want https?",
+  truncated = "Does it speak HTTP there, or want https?",
+  bad_http = "Does it speak HTTP there, or want https?",
+  reset = "Does it speak HTTP there, or want https?",
+}
+
 ---@class woolly.Service
 ---@field url string          without a slash at its end
 ---@field pid? integer        of the server's process, where it is known
 ---@field is_ours boolean     started here, hence ended here
 ---@field key? string         API key
+---@field ca_file? string     certificates to trust instead of the system's
 ---@field model? string       name of its model, as it lists it
 local Service = {}
 Service.__index = Service
@@ -54,8 +67,8 @@ end
 ---@param extra? string[]     further options of serve.lua
 ---@return woolly.Service
 function service.open(p, extra)
-  local self = setmetatable({ is_ours = not p.url, key = p.key or process.env "WOOLLY_API_KEY" },
-                            Service)
+  local self = setmetatable({ is_ours = not p.url, ca_file = p.ca_file,
+                              key = p.key or process.env "WOOLLY_API_KEY" }, Service)
   if p.url then
     self.url, self.pid = p.url:gsub("/+$", ""), p.pid
     if not self.url:match "^https?://[^/]+" then
@@ -83,6 +96,16 @@ function Service:headers()
   return headers
 end
 
+--- Options of a request or a load with what holds for all of this server's.
+---@generic T
+---@param options? T
+---@return T
+function Service:limits(options)
+  options = options or {}
+  options.ca_file = options.ca_file or self.ca_file
+  return options
+end
+
 --- One request; the body is a table (sent as JSON), text or nil.
 ---@param method string
 ---@param path string
@@ -94,7 +117,17 @@ function Service:request(method, path, body, options, headers)
   local text = body
   if type(body) == "table" then text = json.encode(body) end
   return failure.must(http.request(method, self.url .. path, headers or self:headers(), text,
-                                   options))
+                                   self:limits(options)))
+end
+
+--- Raises when an answer did not come, with what to try next.
+---@param path string
+---@param answer woolly.http.Answer
+function Service:must_answer(path, answer)
+  local step = NEXT_STEP[answer.failure]
+  if answer.ok or answer.status ~= 0 then return end
+  failure.raise(string.format("server: %s%s: %s (%s)%s", self.url, path, answer.message,
+                              answer.failure, step and ". " .. step or ""), "environment")
 end
 
 -- null as nil: to us a field that is null is not there.
@@ -127,6 +160,7 @@ end
 function Service:model_name()
   if self.model then return self.model end
   local answer = self:request("GET", "/v1/models", nil, { first_s = 10 })
+  self:must_answer("/v1/models", answer)
   if not answer.ok then
     failure.raise(string.format("server: %s/v1/models: %s (%s)", self.url, answer.message,
                                 answer.failure), "environment")
@@ -182,6 +216,8 @@ end
 service.params = {
   pid = { type = "number", help = "process id of the server at --url, for its memory" },
   key = { type = "string", help = "API key of the server; default $WOOLLY_API_KEY" },
+  ca_file = { type = "string",
+              help = "certificates (PEM) to trust at an https --url instead of the system's" },
 }
 
 return service

@@ -230,7 +230,7 @@ function soak.notes(state)
       state.memory.p, state.rows[1].rss_mb, last.rss_mb)
   end
   if state.leaks and #state.leaks > 0 then
-    notes[#notes + 1] = "leak: " .. table.concat(state.leaks, ", ") .. " rise steadily"
+    notes[#notes + 1] = "leak, rises steadily: " .. table.concat(state.leaks, ", ")
       .. (state.issued > 0 and state.memory and string.format(", %.0f bytes a request",
           state.memory.per_second * last.at_s / state.issued) or "")
   end

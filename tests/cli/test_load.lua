@@ -128,7 +128,7 @@ tap.test("a planted leak of 4 KiB per request is found", function()
   expect(1, result)
   tap.equal(found.leaks.samples[1], 1)
   tap.equal(found.stability_test_hours.samples[1], 0)
-  tap.contains(result.out, "leak: memory rise steadily")
+  tap.contains(result.out, "leak, rises steadily: memory")
 end)
 
 tap.test("without the process's id leaks are missing, with the reason", function()

@@ -11,7 +11,7 @@ local PROMPTS <const> = { "Once upon a time", "The dog", "Lily saw a", "One day"
 local function load(t, bodies, options)
   options.keep_text = true
   return assert(http.load(t.service.url .. "/v1/completions", t.service:headers(), bodies,
-                          options))
+                          t.service:limits(options)))
 end
 
 local function together(t)

@@ -54,7 +54,7 @@ function Target:generate(request)
   local answer, message, code = http.request("POST", self.service.url .. openai.path(self.api),
     self.service:headers(), openai.body(model, self.api, {
       prompt = prompt, max_tokens = request.max_tokens, seed = request.seed }),
-    { stream = true, max_tokens = request.max_tokens })
+    self.service:limits { stream = true, max_tokens = request.max_tokens })
   if not answer then return nil, message, code end
   if not answer.ok then
     return nil, string.format("%s: %s (%s)", self.service.url, answer.message, answer.failure),
