@@ -112,10 +112,8 @@ static void multiply_unit(struct matmul *m, const uint8_t *weights, int64_t unit
 
 static void quantize_tile(struct matmul *m, int64_t tile) {
     const int64_t cols = m->bench->cols, columns = tile_columns(m, tile);
-    for (int64_t c = 0; c < columns; c++) {
-        m->packed->quantize(tile_records(m, tile), qact_width(columns), (int)c,
-                            m->x + (tile * m->tile + c) * cols, cols);
-    }
+    m->packed->quantize(tile_records(m, tile), qact_width(columns), (int)columns,
+                        m->x + tile * m->tile * cols, cols, cols);
 }
 
 static int64_t piece_of(const struct matmul *m) {

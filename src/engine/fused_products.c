@@ -19,7 +19,7 @@ static void quantize_tile(const struct fused *f, uint8_t *records, const float *
                           int64_t n, int64_t cols) {
     const int width = qact_width(n);
     const int64_t blocks = cols / PACKED_BLOCK, padded = fused_blocks(cols);
-    for (int64_t c = 0; c < n; c++) f->packed->quantize(records, width, (int)c, x + c * ld, cols);
+    f->packed->quantize(records, width, (int)n, x, ld, cols);
     memset(records + qact_bytes(width, blocks), 0, qact_bytes(width, padded - blocks));
 }
 
@@ -141,9 +141,15 @@ static void run_unit(struct pass *p, struct fused_thread *self, const struct job
                      const struct input *in, int64_t tile) {
     const int64_t row = unit * p->f->unit;
     const int64_t left = job->m->w->rows - row, n_rows = left < p->f->unit ? left : p->f->unit;
+    const int64_t column = tile * p->f->width, columns = pass_tile_columns(p->f, in->n, tile);
+    /* A product fills whole units and widths: only those may go where they belong at once. */
+    if (job->rows == NULL && job->bias == NULL && !job->add && n_rows == p->f->unit &&
+        columns == qact_width(columns)) {
+        product(p, self, job->m, unit, in, tile, job->dst + column * job->ld + row, job->ld);
+        return;
+    }
     product(p, self, job->m, unit, in, tile, self->tile, FUSED_CHUNK);
-    emit(job, self->tile, FUSED_CHUNK, row, n_rows, tile * p->f->width,
-         pass_tile_columns(p->f, in->n, tile));
+    emit(job, self->tile, FUSED_CHUNK, row, n_rows, column, columns);
 }
 
 /* Units of a piece: long runs of weights in decode, what stays in L2 in prefill. */
@@ -207,11 +213,11 @@ static void gate_up_chunk(struct pass *p, struct fused_thread *self, const struc
     }
     const int width = qact_width(columns);
     uint8_t *block = f->h_records + tile_offset(f, n_ff, tile) + qact_bytes(width, chunk);
+    float *h = f->h + tile * f->width * n_ff + row;
     for (int64_t c = 0; c < columns; c++) {
-        float *h = f->h + (tile * f->width + c) * n_ff + row;
-        p->c->kernels->swiglu(h, gate + c * FUSED_CHUNK, up + c * FUSED_CHUNK, n_rows);
-        if (records) f->packed->quantize(block, width, (int)c, h, FUSED_CHUNK);
+        p->c->kernels->swiglu(h + c * n_ff, gate + c * FUSED_CHUNK, up + c * FUSED_CHUNK, n_rows);
     }
+    if (records) f->packed->quantize(block, width, (int)columns, h, n_ff, FUSED_CHUNK);
 }
 
 static void zero_tail(struct fused *f, int64_t n, int64_t cols) {

@@ -54,8 +54,9 @@ struct packed_kernels {
     int max_width; /* widths 1, 2, 4 .. max_width exist */
     bool biased;   /* 8-bit values are stored as q + 128, for unsigned multiplies */
     bool fused;    /* multiply and add round once; else twice, and the bits are not those of others */
-    /* x [n] f32 (n a multiple of 32) into column `column` of records of width `width`. */
-    void (*quantize)(void *records, int width, int column, const float *x, int64_t n);
+    /* x [columns, n] f32, rows `ld` apart, n a multiple of 32, into columns 0 .. of records of width
+     * `width`. */
+    void (*quantize)(void *records, int width, int columns, const float *x, int64_t ld, int64_t n);
     /* y[c * stride + r] for the R rows of one group and `width` columns. n_blocks covers whole
      * tiles. Allocates nothing; any thread. NULL for types without a packed form. */
     void (*group[TENSOR_TYPE_COUNT])(float *y, int64_t stride, const uint8_t *w,

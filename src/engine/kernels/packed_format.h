@@ -57,8 +57,10 @@ struct packed_block {
 void packed_unpack(struct packed_block *u, enum tensor_type type, const uint8_t *row, int64_t b);
 
 /* Shared by all levels of x86 from AVX2 on, and by all of AArch64. */
-void packed_quantize_avx2(void *records, int width, int column, const float *x, int64_t n);
-void packed_quantize_neon(void *records, int width, int column, const float *x, int64_t n);
+void packed_quantize_avx2(void *records, int width, int columns, const float *x, int64_t ld,
+                          int64_t n);
+void packed_quantize_neon(void *records, int width, int columns, const float *x, int64_t ld,
+                          int64_t n);
 
 extern const struct packed_kernels packed_kernels_scalar, packed_kernels_sse4, packed_kernels_avx2,
     packed_kernels_avxvnni, packed_kernels_avx512, packed_kernels_avx512vnni, packed_kernels_neon,

@@ -14,28 +14,30 @@ static int8x16_t narrow(const int32x4_t *v) {
     return vqmovn_high_s16(vqmovn_s16(low), high);
 }
 
-void packed_quantize_neon(void *records, int width, int column, const float *x, int64_t n) {
-    uint8_t *record = records;
-    for (int64_t b = 0; b < n / PACKED_BLOCK; b++, record += width * QACT_COLUMN_BYTES) {
-        float32x4_t v[8];
-        uint32x4_t m = vdupq_n_u32(0);
-        for (int i = 0; i < 8; i++) {
-            v[i] = vld1q_f32(x + b * PACKED_BLOCK + 4 * i);
-            m = vmaxq_u32(m, vandq_u32(vreinterpretq_u32_f32(v[i]), vdupq_n_u32(ABS_BITS)));
-        }
-        struct quantum scale = quantum_of(vmaxvq_u32(m));
-        if (scale.inverse == 0) {
-            store_empty(record, width, column, scale.d);
-            continue;
-        }
-        int32x4_t i32[8];
-        for (int i = 0; i < 8; i++) i32[i] = vcvtnq_s32_f32(vmulq_n_f32(v[i], scale.inverse));
-        int8x16_t first = narrow(i32), second = narrow(i32 + 4);
-        vst1q_s8((int8_t *)record + column * PACKED_BLOCK, first);
-        vst1q_s8((int8_t *)record + column * PACKED_BLOCK + 16, second);
-        const int32_t half = vaddlvq_s8(first);
-        store_tail(record, width, column, scale.d, half, half + vaddlvq_s8(second));
+static void quantize_block(uint8_t *record, int width, int column, const float *x) {
+    float32x4_t v[8];
+    uint32x4_t m = vdupq_n_u32(0);
+    for (int i = 0; i < 8; i++) {
+        v[i] = vld1q_f32(x + 4 * i);
+        m = vmaxq_u32(m, vandq_u32(vreinterpretq_u32_f32(v[i]), vdupq_n_u32(ABS_BITS)));
     }
+    struct quantum scale = quantum_of(vmaxvq_u32(m));
+    if (scale.inverse == 0) {
+        store_empty(record, width, column, scale.d);
+        return;
+    }
+    int32x4_t i32[8];
+    for (int i = 0; i < 8; i++) i32[i] = vcvtnq_s32_f32(vmulq_n_f32(v[i], scale.inverse));
+    int8x16_t first = narrow(i32), second = narrow(i32 + 4);
+    vst1q_s8((int8_t *)record + column * PACKED_BLOCK, first);
+    vst1q_s8((int8_t *)record + column * PACKED_BLOCK + 16, second);
+    const int32_t half = vaddlvq_s8(first);
+    store_tail(record, width, column, scale.d, half, half + vaddlvq_s8(second));
+}
+
+void packed_quantize_neon(void *records, int width, int columns, const float *x, int64_t ld,
+                          int64_t n) {
+    quantize_columns(records, width, columns, x, ld, n, quantize_block);
 }
 
 const struct packed_kernels packed_kernels_neon = {

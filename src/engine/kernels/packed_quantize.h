@@ -40,6 +40,17 @@ static inline void store_tail(uint8_t *record, int width, int column, float d, i
     memcpy(tail + 12 * width, &s, 4);
 }
 
+/* The body of packed_kernels.quantize, from the function of a level for one block of one column. Block
+ * by block, so that a record's lines are written together and once. */
+static inline __attribute__((always_inline)) void
+quantize_columns(void *records, int width, int columns, const float *x, int64_t ld, int64_t n,
+                 void (*quantize_block)(uint8_t *record, int width, int column, const float *x)) {
+    uint8_t *record = records;
+    for (int64_t i = 0; i < n; i += PACKED_BLOCK, record += width * QACT_COLUMN_BYTES) {
+        for (int c = 0; c < columns; c++) quantize_block(record, width, c, x + c * ld + i);
+    }
+}
+
 /* A block of d NaN or 0. */
 static inline void store_empty(uint8_t *record, int width, int column, float d) {
     memset(record + column * PACKED_BLOCK, 0, PACKED_BLOCK);

@@ -6,31 +6,31 @@
 
 enum { ROWS = 8 };
 
-static void quantize(void *records, int width, int column, const float *x, int64_t n) {
-    uint8_t *record = records;
-    for (int64_t b = 0; b < n / PACKED_BLOCK; b++, record += width * QACT_COLUMN_BYTES) {
-        const float *v = x + b * PACKED_BLOCK;
-        uint32_t largest = 0;
-        for (int j = 0; j < PACKED_BLOCK; j++) {
-            uint32_t bits;
-            memcpy(&bits, &v[j], sizeof bits);
-            bits &= ABS_BITS;
-            if (bits > largest) largest = bits;
-        }
-        struct quantum scale = quantum_of(largest);
-        if (scale.inverse == 0) {
-            store_empty(record, width, column, scale.d);
-            continue;
-        }
-        int8_t *q = (int8_t *)record + column * PACKED_BLOCK;
-        int32_t half = 0, sum = 0;
-        for (int j = 0; j < PACKED_BLOCK; j++) {
-            q[j] = (int8_t)lrintf(v[j] * scale.inverse);
-            sum += q[j];
-            if (j == 15) half = sum;
-        }
-        store_tail(record, width, column, scale.d, half, sum);
+static void quantize_block(uint8_t *record, int width, int column, const float *x) {
+    uint32_t largest = 0;
+    for (int j = 0; j < PACKED_BLOCK; j++) {
+        uint32_t bits;
+        memcpy(&bits, &x[j], sizeof bits);
+        bits &= ABS_BITS;
+        if (bits > largest) largest = bits;
     }
+    struct quantum scale = quantum_of(largest);
+    if (scale.inverse == 0) {
+        store_empty(record, width, column, scale.d);
+        return;
+    }
+    int8_t *q = (int8_t *)record + column * PACKED_BLOCK;
+    int32_t half = 0, sum = 0;
+    for (int j = 0; j < PACKED_BLOCK; j++) {
+        q[j] = (int8_t)lrintf(x[j] * scale.inverse);
+        sum += q[j];
+        if (j == 15) half = sum;
+    }
+    store_tail(record, width, column, scale.d, half, sum);
+}
+
+static void quantize(void *records, int width, int columns, const float *x, int64_t ld, int64_t n) {
+    quantize_columns(records, width, columns, x, ld, n, quantize_block);
 }
 
 static int stored_value(const uint8_t *p, const struct packed_format *f, int r, int c) {
