@@ -12,9 +12,20 @@ local stats   = require "woolly.stats"
 local reference_http = {}
 
 local READY_S <const> = 300 -- a large model takes its time to load
+local LOOK_AGAIN_S <const>, MOST_LOG <const> = 0.1, 16 << 20
 local PORTS <const>, FIRST_PORT <const> = 20000, 20000
 local METRICS <const> = { "other_tokens_per_second_ratio", "other_ttft_ratio",
                           "other_output_ratio" }
+
+-- What it prints goes to a file: it tells of every request, and would wait for who reads a pipe.
+-- The pipe stays open as 3, for its end is how we see the program's.
+local IN_FILE <const> = 'log=$1; shift; exec "$@" 3>&1 >"$log" 2>&1'
+local NOT_FOUND <const> = 127
+
+local function last_line(path)
+  local text = process.read_file(path, MOST_LOG) or ""
+  return text:match "([^\n]+)\n*$" or "it said nothing"
+end
 
 --- Starts llama-server on the model. Without one on the PATH: nil and why.
 ---@param p woolly.Values
@@ -23,26 +34,32 @@ local METRICS <const> = { "other_tokens_per_second_ratio", "other_ttft_ratio",
 local function start_llama_server(p, n_ctx)
   local program = p.llama_server
   local port = FIRST_PORT + (process.pid() * 7919 + clock.now_ns() // 1000) % PORTS
-  local words = { program, "-m", p.model, "--host", "127.0.0.1", "--port", tostring(port), "-c",
-                  tostring(n_ctx), "--parallel", tostring(p.n_users) }
+  local log = string.format("%s/llama-server-%d.log", failure.must(process.cache_folder()),
+                            process.pid())
+  local words = { "/bin/sh", "-c", IN_FILE, "sh", log, program, "-m", p.model, "--host",
+                  "127.0.0.1", "--port", tostring(port), "-c", tostring(n_ctx), "--parallel",
+                  tostring(p.n_users) }
   if p.threads then table.move({ "-t", tostring(p.threads[1]) }, 1, 2, #words + 1, words) end
-  local child, message = process.spawn(words)
-  if not child then
-    return nil, string.format("%s: %s. Put llama.cpp's llama-server on the PATH, or name it with "
-                              .. "--llama_server", program, message)
-  end
+  local _ <close> = setmetatable({}, { __close = function() os.remove(log) end })
+  local child = failure.must(process.spawn(words))
   local found = service.adopt(child, string.format("http://127.0.0.1:%d", port))
   local until_ns = clock.now_ns() + READY_S * 1e9
   while true do
     local answer = failure.must(http.request("GET", found.url .. "/health", nil, nil,
                                              { first_s = 5 }))
-    if answer.status == 200 then return found end
-    if not child:pid() or clock.now_ns() > until_ns then
-      local _, why = child:read_line(0.1)
-      found:close()
-      return nil, string.format("%s did not get ready: %s", program, why or answer.message)
+    if answer.status == 200 and child:pid() then return found end
+    child:read_line(LOOK_AGAIN_S) -- it says nothing here: a wait that its end cuts short
+    if process.interrupted() then failure.raise("interrupted", "cancelled") end
+    local has_ended = not child:pid()
+    if has_ended or clock.now_ns() > until_ns then
+      local status, why = child:close(), last_line(log)
+      if status == NOT_FOUND then
+        return nil, string.format("%s: not found. Put llama.cpp's llama-server on the PATH, or "
+                                  .. "name it with --llama_server", program)
+      end
+      return nil, string.format("%s %s: %s", program, has_ended
+        and string.format("ended with status %d", status) or "did not get ready", why)
     end
-    clock.sleep_ns(100000000)
   end
 end
 
