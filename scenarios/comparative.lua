@@ -1,5 +1,6 @@
 local engine = require "woolly.engine"
 local reference = require "woolly.reference"
+local reference_bench = require "woolly.reference_bench"
 local reference_http = require "woolly.reference_http"
 local service = require "woolly.service"
 local woolly = require "woolly"
@@ -12,9 +13,10 @@ local HTTP <const> = { "other_tokens_per_second_ratio", "other_ttft_ratio", "oth
 local PRESETS <const> = engine.presets()
 
 -- Which engine the command line names decides what is measured, and by which gate it is judged.
-local over_http = (" " .. table.concat({ ... }, " ") .. " "):find "%-%-reference[= ]openai "
-  or (" " .. table.concat({ ... }, " ") .. " "):find "%-%-reference[= ]llama_server "
-local other = over_http and reference_http or reference
+local named = (" " .. table.concat({ ... }, " ") .. " "):match "%-%-reference[= ]([%w_]+) "
+local over_http = named == "openai" or named == "llama_server"
+local other = over_http and reference_http or named == "llama_bench" and reference_bench
+  or reference
 
 return woolly.scenario {
   about = "Rates against another engine: llama.cpp in process, or any server over HTTP; in pairs",
@@ -24,7 +26,8 @@ return woolly.scenario {
     .. "installs it in the cache folder.\n"
     .. "--reference openai --url URL: our server and the one at URL, over HTTP, same prompts:\n"
     .. "decode rate, wait for the first token, tokens of --n_users together. --reference\n"
-    .. "llama_server: the same with the user's own llama-server, started on the model.",
+    .. "llama_server: the same with the user's own llama-server, started on the model.\n"
+    .. "--reference llama_bench: rates of the user's own llama-bench, one repetition a pair.",
   title = over_http and "Against another server" or "Against llama.cpp",
   gate = not over_http and "phase5" or nil,
   needs = "native",
@@ -32,8 +35,8 @@ return woolly.scenario {
   runs = 10,
   metrics = over_http and HTTP or IN_PROCESS,
   params = {
-    reference = { default = "llama_cpp", choices = { "llama_cpp", "llama_server", "openai" },
-                  help = "the other engine" },
+    reference = { default = "llama_cpp", choices = { "llama_cpp", "llama_bench", "llama_server",
+                                                    "openai" }, help = "the other engine" },
     n_prompt = { default = 512, help = "tokens of the prompt" },
     n_tokens = { default = 64, help = "tokens to decode" },
     n_check = { default = 32, help = "positions whose logits are compared first" },
@@ -41,6 +44,7 @@ return woolly.scenario {
     n_users = { default = 4, help = "over HTTP: users at once" },
     api = { default = "completions", choices = { "completions", "chat" },
             help = "over HTTP: OpenAI's route that is asked" },
+    llama_bench = { default = "llama-bench", help = "program of --reference llama_bench" },
     llama_server = { default = "llama-server", help = "program of --reference llama_server" },
     pid = service.params.pid, key = service.params.key, ca_file = service.params.ca_file,
     flash_attention = { default = "best", choices = { "best", "on", "off" },
@@ -48,9 +52,9 @@ return woolly.scenario {
   },
   setup = other.open,
   check = function(t, state)
-    if not over_http then reference.check(t, state, MOST_KLD) end
+    if other == reference then reference.check(t, state, MOST_KLD) end
   end,
   measure = other.pair,
-  finish = not over_http and reference.finish or nil,
+  finish = other.finish,
   notes = other.notes,
 }
