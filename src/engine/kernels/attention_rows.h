@@ -16,12 +16,17 @@ static void store_f32(void *base, int64_t position, const float *x, int64_t n) {
     memcpy(row_at(base, KV_F32, position, n), x, (size_t)n * sizeof *x);
 }
 
+/* to [n]: the bits of half floats */
+INLINE void halves_of(uint16_t *to, const float *x, int64_t n) {
+    int64_t i = 0;
+#ifdef VF_STORES_HALF
+    for (; i + LANES <= n; i += LANES) vf_store_half(to + i, vf_load(x + i));
+#endif
+    for (; i < n; i++) to[i] = f16_from_f32(x[i]);
+}
+
 static void store_f16(void *base, int64_t position, const float *x, int64_t n) {
-    uint8_t *to = row_at(base, KV_F16, position, n);
-    for (int64_t i = 0; i < n; i++) {
-        uint16_t bits = f16_from_f32(x[i]);
-        memcpy(to + 2 * i, &bits, sizeof bits);
-    }
+    halves_of((uint16_t *)(void *)row_at(base, KV_F16, position, n), x, n);
 }
 
 /* Largest |x| of n; NaN when there is one. */

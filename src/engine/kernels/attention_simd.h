@@ -92,9 +92,28 @@ INLINE float weigh(float *s, int64_t seen, float max, float *sum, float *share) 
     return largest;
 }
 
-/* Per query: acc [n] = share * acc + sum over j of p[j] * values[j]. */
+#ifdef VF_NO_BYTES
+enum { READS_HALVES = 0 };
+#else
+enum { READS_HALVES = 1 };
+#endif
+
+INLINE VF load_value(const void *values, const bool half, int64_t at) {
+#ifdef VF_NO_BYTES
+    (void)half;
+#else
+    if (half) return vf_load_half((const uint8_t *)values + 2 * at);
+#endif
+    return vf_load((const float *)values + at);
+}
+
+INLINE float value_at(const void *values, const bool half, int64_t at) {
+    return half ? scale_at(values, at) : ((const float *)values)[at];
+}
+
+/* Per query: acc [n] = share * acc + sum over j of p[j] * values[j], floats or half floats. */
 INLINE void add_values(float *const *acc, const float *p, const float *share, const int n_queries,
-                       const float *values, int64_t seen, int64_t n) {
+                       const void *values, const bool half, int64_t seen, int64_t n) {
     int64_t d = 0;
     for (; d + AHEAD * LANES <= n; d += AHEAD * LANES) {
         VF sum[QUERIES][AHEAD];
@@ -105,7 +124,7 @@ INLINE void add_values(float *const *acc, const float *p, const float *share, co
         }
         for (int64_t j = 0; j < seen; j++) {
             VF row[AHEAD];
-            for (int i = 0; i < AHEAD; i++) row[i] = vf_load(values + j * n + d + i * LANES);
+            for (int i = 0; i < AHEAD; i++) row[i] = load_value(values, half, j * n + d + i * LANES);
             for (int k = 0; k < n_queries; k++) {
                 VF weight = vf_set1(p[k * KV_POSITIONS + j]);
                 for (int i = 0; i < AHEAD; i++) sum[k][i] = vf_fma(weight, row[i], sum[k][i]);
@@ -118,7 +137,7 @@ INLINE void add_values(float *const *acc, const float *p, const float *share, co
     for (; d < n; d++) {
         for (int k = 0; k < n_queries; k++) {
             float sum = acc[k][d] * share[k];
-            for (int64_t j = 0; j < seen; j++) sum += p[k * KV_POSITIONS + j] * values[j * n + d];
+            for (int64_t j = 0; j < seen; j++) sum += p[k * KV_POSITIONS + j] * value_at(values, half, j * n + d);
             acc[k][d] = sum;
         }
     }
@@ -126,7 +145,10 @@ INLINE void add_values(float *const *acc, const float *p, const float *share, co
 
 /* ---- all of it ---- */
 
-enum { LEAST_TO_TURN = 3 }; /* queries that pay for turning a block of keys */
+enum {
+    LEAST_TO_TURN = 3,           /* queries that pay for turning a block of keys */
+    LEAST_TO_WIDEN = QUERIES + 1, /* ... and for half-float values made floats before they are used */
+};
 
 struct room {
     float *keys, *values, *turned, *scores;
@@ -136,7 +158,7 @@ struct room {
 /* A block of positions as the queries need it. */
 struct kv_view {
     const uint8_t *key_rows, *value_rows; /* of the block's first position */
-    const float *keys, *turned, *values;  /* NULL where not needed */
+    const float *keys, *turned, *values;  /* NULL where not needed; values: where they lie as half floats */
     int64_t at, rows;
 };
 
@@ -193,8 +215,10 @@ INLINE void attend_queries(const struct attention_task *t, const struct attentio
     }
     if (values_in_tiles(t->value_type, n)) {
         add_values_tiles(acc, room->scores, share, n_queries, view->value_rows, most, n);
+    } else if (view->values != NULL) {
+        add_values(acc, room->scores, share, n_queries, view->values, false, most, n);
     } else {
-        add_values(acc, room->scores, share, n_queries, view->values, most, n);
+        add_values(acc, room->scores, share, n_queries, view->value_rows, true, most, n);
     }
 }
 
@@ -229,7 +253,8 @@ static void attend(const struct attention_task *t, struct attention_part part, v
                 view.turned = room.turned;
             }
         }
-        if (!values_in_tiles(t->value_type, n)) {
+        const bool as_they_lie = READS_HALVES && t->value_type == KV_F16 && n_queries < LEAST_TO_WIDEN;
+        if (!values_in_tiles(t->value_type, n) && !as_they_lie) {
             view.values = load_rows(room.values, view.value_rows, t->value_row, t->value_type, view.rows, n);
         }
         int64_t i = token * t->group;

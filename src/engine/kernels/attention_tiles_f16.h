@@ -13,9 +13,11 @@ static uint8_t *tile_at(void *base, enum kv_type type, int64_t position, int64_t
 
 static void store_key_f16(void *base, int64_t position, const float *x, int64_t n) {
     uint8_t *to = tile_at(base, KV_F16, position, n) + position % TILE * 2;
-    for (int64_t d = 0; d < n; d++, to += 2 * TILE) {
-        const uint16_t bits = f16_from_f32(x[d]);
-        memcpy(to, &bits, sizeof bits);
+    for (int64_t d = 0; d < n; d += TILE) {
+        const int64_t some = n - d < TILE ? n - d : TILE;
+        uint16_t bits[TILE];
+        halves_of(bits, x + d, some);
+        for (int64_t i = 0; i < some; i++, to += 2 * TILE) memcpy(to, &bits[i], sizeof bits[i]);
     }
 }
 

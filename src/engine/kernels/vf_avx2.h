@@ -72,6 +72,10 @@ static inline VF vf_from_i8(__m128i q, int i) {
     __m128i part = i == 0 ? q : _mm_unpackhi_epi64(q, q);
     return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(part));
 }
+#define VF_STORES_HALF
+static inline void vf_store_half(uint16_t *p, VF v) {
+    _mm_storeu_si128((__m128i *)(void *)p, _mm256_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT));
+}
 static inline VF vf_load_half(const uint8_t *p) {
     return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)p));
 }

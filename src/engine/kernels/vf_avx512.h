@@ -67,6 +67,10 @@ static inline VF vf_from_i8(__m128i q, int i) {
     (void)i;
     return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(q));
 }
+#define VF_STORES_HALF
+static inline void vf_store_half(uint16_t *p, VF v) {
+    _mm256_storeu_si256((__m256i *)(void *)p, _mm512_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT));
+}
 static inline VF vf_load_half(const uint8_t *p) {
     return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)p));
 }
