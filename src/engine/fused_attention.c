@@ -65,6 +65,11 @@ static void attend_whole(struct pass *p, int thread, int64_t index, int64_t head
         return;
     }
     struct attention_task task = task_of(p, index, head, token, n_tokens, 0, last);
+    if (token + n_tokens < p->n) { /* the next sequence's, mostly */
+        const struct context *next = pass_owner(p, token + n_tokens);
+        task.next_keys = kv_cache_key_rows(&next->kv, index, head);
+        task.next_values = kv_cache_value_rows(&next->kv, index, head);
+    }
     p->f->attention->attend(&task, self->part, self->attention);
     attention_merge(mixed_of(p, token, head), width, &self->part, 1, n_tokens, group, dim);
 }

@@ -35,6 +35,7 @@ struct attention_task {
     const void *keys, *values; /* of the head's position 0, 64-byte aligned */
     size_t key_row, value_row; /* kv_row_bytes of their types */
     enum kv_type key_type, value_type;
+    const void *next_keys, *next_values; /* likely read after this task; NULL: not known */
     float scale;
 };
 

@@ -23,10 +23,11 @@ static void tile_queries(void *to, const struct attention_task *t) {
 }
 
 INLINE void scores_tiles(float *s, const struct attention_task *t, const void *queries, int64_t first,
-                         const int n_queries, const float *const *q, const uint8_t *rows, int64_t n_rows) {
+                         const int n_queries, const float *const *q, const uint8_t *rows,
+                         const uint8_t *next, int64_t n_rows) {
     (void)queries;
     (void)first;
-    scores_f16(s, n_queries, q, rows, n_rows, t->head_dim, t->scale);
+    scores_f16(s, n_queries, q, rows, next, n_rows, t->head_dim, t->scale);
 }
 
 INLINE void add_values_tiles(float *const *acc, const float *p, const float *share, const int n_queries,

@@ -54,10 +54,11 @@ static void tile_queries(void *to, const struct attention_task *t) {
 }
 
 INLINE void scores_tiles(float *s, const struct attention_task *t, const void *queries, int64_t first,
-                         const int n_queries, const float *const *q, const uint8_t *rows, int64_t n_rows) {
+                         const int n_queries, const float *const *q, const uint8_t *rows,
+                         const uint8_t *next, int64_t n_rows) {
     const int64_t n = t->head_dim;
     if (t->key_type == KV_F16) {
-        scores_f16(s, n_queries, q, rows, n_rows, n, t->scale);
+        scores_f16(s, n_queries, q, rows, next, n_rows, n, t->scale);
     } else {
         scores_q8_0(s, (const uint8_t *)queries + (size_t)first * query_bytes(n), n_queries, rows, n_rows, n);
     }

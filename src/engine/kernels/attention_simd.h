@@ -113,7 +113,7 @@ INLINE float value_at(const void *values, const bool half, int64_t at) {
 
 /* Per query: acc [n] = share * acc + sum over j of p[j] * values[j], floats or half floats. */
 INLINE void add_values(float *const *acc, const float *p, const float *share, const int n_queries,
-                       const void *values, const bool half, int64_t seen, int64_t n) {
+                       const void *values, const uint8_t *next, const bool half, int64_t seen, int64_t n) {
     int64_t d = 0;
     for (; d + AHEAD * LANES <= n; d += AHEAD * LANES) {
         VF sum[QUERIES][AHEAD];
@@ -124,6 +124,9 @@ INLINE void add_values(float *const *acc, const float *p, const float *share, co
         }
         for (int64_t j = 0; j < seen; j++) {
             VF row[AHEAD];
+            if (half && n_queries == 1 && d == 0) {
+                for (int64_t at = 0; at < 2 * n; at += 64) kv_prefetch(next + j * 2 * n + at);
+            }
             for (int i = 0; i < AHEAD; i++) row[i] = load_value(values, half, j * n + d + i * LANES);
             for (int k = 0; k < n_queries; k++) {
                 VF weight = vf_set1(p[k * KV_POSITIONS + j]);
@@ -157,7 +160,8 @@ struct room {
 
 /* A block of positions as the queries need it. */
 struct kv_view {
-    const uint8_t *key_rows, *value_rows; /* of the block's first position */
+    const uint8_t *key_rows, *value_rows;   /* of the block's first position */
+    const uint8_t *next_keys, *next_values; /* of the block that is read after this one */
     const float *keys, *turned, *values;  /* NULL where not needed; values: where they lie as half floats */
     int64_t at, rows;
 };
@@ -176,8 +180,9 @@ static void tile_queries(void *to, const struct attention_task *t) {
     (void)t;
 }
 INLINE void scores_tiles(float *s, const struct attention_task *t, const void *queries, int64_t first,
-                         const int n_queries, const float *const *q, const uint8_t *rows, int64_t n_rows) {
-    (void)s, (void)t, (void)queries, (void)first, (void)n_queries, (void)q, (void)rows, (void)n_rows;
+                         const int n_queries, const float *const *q, const uint8_t *rows,
+                         const uint8_t *next, int64_t n_rows) {
+    (void)s, (void)t, (void)queries, (void)first, (void)n_queries, (void)q, (void)rows, (void)next, (void)n_rows;
 }
 INLINE void add_values_tiles(float *const *acc, const float *p, const float *share, const int n_queries,
                              const uint8_t *rows, int64_t seen, int64_t n) {
@@ -201,7 +206,7 @@ INLINE void attend_queries(const struct attention_task *t, const struct attentio
         acc[k] = part.acc + i * n;
     }
     if (keys_in_tiles(t->key_type, n)) {
-        scores_tiles(room->scores, t, room->queries, first, n_queries, q, view->key_rows, most);
+        scores_tiles(room->scores, t, room->queries, first, n_queries, q, view->key_rows, view->next_keys, most);
     } else if (view->turned != NULL) {
         scores_turned(room->scores, q, n_queries, view->turned, most, n, t->scale);
     } else {
@@ -216,9 +221,9 @@ INLINE void attend_queries(const struct attention_task *t, const struct attentio
     if (values_in_tiles(t->value_type, n)) {
         add_values_tiles(acc, room->scores, share, n_queries, view->value_rows, most, n);
     } else if (view->values != NULL) {
-        add_values(acc, room->scores, share, n_queries, view->values, false, most, n);
+        add_values(acc, room->scores, share, n_queries, view->values, view->next_values, false, most, n);
     } else {
-        add_values(acc, room->scores, share, n_queries, view->value_rows, true, most, n);
+        add_values(acc, room->scores, share, n_queries, view->value_rows, view->next_values, true, most, n);
     }
 }
 
@@ -246,6 +251,11 @@ static void attend(const struct attention_task *t, struct attention_part part, v
             .at = at,
             .rows = t->last - at < KV_POSITIONS ? t->last - at : KV_POSITIONS,
         };
+        const bool more = at + KV_POSITIONS < t->last;
+        view.next_keys = more ? view.key_rows + KV_POSITIONS * t->key_row
+                         : t->next_keys != NULL ? t->next_keys : t->keys;
+        view.next_values = more ? view.value_rows + KV_POSITIONS * t->value_row
+                           : t->next_values != NULL ? t->next_values : t->values;
         if (!keys_in_tiles(t->key_type, n)) {
             view.keys = load_rows(room.keys, view.key_rows, t->key_row, t->key_type, view.rows, n);
             if (LANES > 1 && (t->n_tokens - token) * t->group >= LEAST_TO_TURN) {

@@ -25,7 +25,7 @@ enum { TILES_TOGETHER = 4 };
 
 /* s [KV_POSITIONS] of each query for whole tiles up to n_rows. */
 INLINE void scores_f16(float *s, const int n_queries, const float *const *q, const uint8_t *rows,
-                       int64_t n_rows, int64_t n, float scale) {
+                       const uint8_t *next, int64_t n_rows, int64_t n, float scale) {
     for (int64_t j = 0; j < n_rows; j += TILE * TILES_TOGETHER) {
         VF sum[KV_QUERIES][TILES_TOGETHER];
         const uint8_t *tile[TILES_TOGETHER];
@@ -36,6 +36,10 @@ INLINE void scores_f16(float *s, const int n_queries, const float *const *q, con
         }
         for (int64_t d = 0; d < n; d++) {
             VF row[TILES_TOGETHER];
+            if (n_queries == 1) {
+                kv_prefetch(next + d * 2 * TILE * TILES_TOGETHER);
+                kv_prefetch(next + d * 2 * TILE * TILES_TOGETHER + 64);
+            }
             for (int i = 0; i < TILES_TOGETHER; i++) row[i] = vf_load_half(tile[i] + d * 2 * TILE);
             for (int k = 0; k < n_queries; k++) {
                 VF x = vf_set1(q[k][d]);
