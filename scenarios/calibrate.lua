@@ -33,7 +33,9 @@ local function floor_lines(noise)
   local lines = { "", string.format("%-32s%8s   smallest change told, n =", "noise", "spread") }
   for _, n in ipairs(REPETITIONS) do lines[2] = lines[2] .. string.format("%7d", n) end
   for _, kind in ipairs { { "cpu", "in caches (prompts, kernels)" },
-                          { "memory", "from memory (decode, all else)" } } do
+                          { "cpu_near", "... by turns (overheads)" },
+                          { "memory", "from memory (decode, all else)" },
+                          { "memory_near", "... by turns (overheads)" } } do
     local line = string.format("%-32s%7.2f%%%28s", kind[2], 100 * noise[kind[1]], "")
     for _, n in ipairs(REPETITIONS) do
       line = line .. string.format("%6.1f%%", 100 * floor.smallest(noise[kind[1]], n))

@@ -3,12 +3,15 @@ local counters = require "woolly.counters"
 local hardware = require "woolly.hardware"
 local woolly = require "woolly"
 
---- Decode rates with and without the sampler, in turns.
-local function rates(state, p, round)
-  local found = {}
-  for _, sampled in ipairs(common.in_turn(round, { false, true })) do
+--- Times of a prompt with and without the sampler, in turns: work that waits for no memory, whose speed
+--- would hide what samples cost.
+local function prompt_ns(state)
+  local found = { [false] = 0, [true] = 0 }
+  for _, sampled in ipairs { false, true, true, false, false, true, true, false } do
     if sampled then woolly.must(state.sampler:start()) end
-    found[sampled] = common.decode_rate(state.context, state.model, p.n_tokens)
+    state.context:clear()
+    local result = woolly.must(state.context:prefill(state.prompt))
+    found[sampled] = found[sampled] + result.end_ns - result.start_ns
     if sampled then
       local profile = woolly.must(state.sampler:stop())
       state.n_samples = state.n_samples + profile.n_samples
@@ -22,6 +25,7 @@ return woolly.scenario {
   about = "What the counters themselves cost: reading events, samples at 997 Hz, heap requests",
   gate = "counters_cost",
   needs = "native",
+  preset = "p3",
   warmup = 1,
   runs = 15,
   metrics = { "counter_read_ns", "sampling_overhead", "allocation_count_overhead" },
@@ -29,12 +33,13 @@ return woolly.scenario {
     events = { default = "task-clock,page-faults,cycles,instructions",
                help = "the group that is read" },
     n_reads = { default = 20000, help = "readings per repetition" },
-    n_tokens = { default = 32, help = "tokens per decode, with and without samples" },
+    n_prompt = { default = 256, help = "tokens of the prompt, with and without samples" },
   },
   setup = function(p)
     local model = woolly.model(p)
-    local context = woolly.context(model, p, { n_ctx = p.n_tokens + 1 })
-    local state = { model = model, context = context, n_samples = 0, n_lost = 0, events = {} }
+    local context = woolly.context(model, p, { n_ctx = p.n_prompt })
+    local state = { model = model, context = context, n_samples = 0, n_lost = 0, events = {},
+                    prompt = common.prompt(model, p.n_prompt) }
     for event in p.events:gmatch("[^,%s]+") do state.events[#state.events + 1] = event end
     state.group, state.no_group = counters.open(state.events)
     state.sampler, state.no_sampler = counters.sampler()
@@ -48,8 +53,8 @@ return woolly.scenario {
       m:missing("counter_read_ns", state.no_group)
     end
     if state.sampler then
-      local found = rates(state, p, m.index)
-      m:record("sampling_overhead", found[false] / found[true] - 1)
+      local found = prompt_ns(state)
+      m:record("sampling_overhead", found[true] / found[false] - 1)
     else
       m:missing("sampling_overhead", state.no_sampler)
     end

@@ -17,6 +17,8 @@ local RANK_LOSS <const> = 3 / math.pi -- what a rank test needs more than a t te
 ---@field measured string    RFC 3339
 ---@field cpu number         standard deviation of ln(rate) of work on registers
 ---@field memory number      of reading memory with all threads
+---@field cpu_near? number    the same between neighbours in time: what is measured by turns sees no more
+---@field memory_near? number
 
 --- Robust standard deviation of the samples' logarithms.
 ---@param samples number[]   above zero
@@ -27,6 +29,15 @@ function floor.spread(samples)
   local center = stats.median(logs)
   for i, value in ipairs(logs) do deviations[i] = math.abs(value - center) end
   return 1.4826 * stats.median(deviations)
+end
+
+--- The same from one sample to the next, so without what changes over seconds.
+---@param samples number[]   above zero, in the order of time
+---@return number
+function floor.spread_near(samples)
+  local steps = {}
+  for i = 2, #samples do steps[i - 1] = math.abs(math.log(samples[i] / samples[i - 1])) end
+  return 1.4826 * stats.median(steps) / math.sqrt(2)
 end
 
 --- The smallest relative change between two groups of n repetitions that is told from none: 1 %
@@ -40,7 +51,7 @@ end
 
 -- Metrics of work that stays in the caches; the others read memory.
 local ON_REGISTERS <const> = { "^prefill", "^gem[mv]_", "^dequant", "^simd", "^attention",
-                               "allocation_count" }
+                               "allocation_count", "^sampling_overhead" }
 
 --- "exact", "cpu" or "memory": what the noise of a metric is like.
 ---@param name string
@@ -78,7 +89,8 @@ function floor.measure(seconds, threads)
   end
   return { schema = floor.SCHEMA, fingerprint = require("woolly.machine").info().fingerprint,
            measured = require("woolly.clock").utc(), cpu = floor.spread(samples.f32),
-           memory = floor.spread(samples.read) }
+           memory = floor.spread(samples.read), cpu_near = floor.spread_near(samples.f32),
+           memory_near = floor.spread_near(samples.read) }
 end
 
 local function path()
@@ -115,14 +127,16 @@ end
 ---@param name string    metric
 ---@param share number   relative change
 ---@param n integer
+---@param by_turns? boolean   both sides are measured by turns within a repetition
 ---@return string?
-function floor.refusal(found, name, share, n)
+function floor.refusal(found, name, share, n, by_turns)
   local kind = floor.kind(name)
   if not found or kind == "exact" then return nil end
-  local least = floor.smallest(found[kind], n)
+  local spread = by_turns and found[kind .. "_near"] or found[kind]
+  local least = floor.smallest(spread, n)
   if share >= least then return nil end
   local enough = n
-  while enough < 10000 and floor.smallest(found[kind], enough) > share do enough = enough * 2 end
+  while enough < 10000 and floor.smallest(spread, enough) > share do enough = enough * 2 end
   return string.format("%s: a change of %.2g %% is below what this machine can tell with %d "
     .. "repetitions, %.2g %%. %s a quieter machine (calibrate.lua measures its noise)", name,
     100 * share, n, 100 * least,
@@ -142,7 +156,7 @@ function floor.gate_refusal(found, gate, n_runs)
     local metric, limit = metrics.find(name), gate.limits[name]
     local n = metric and metric.is_change and n_runs(metric.name)
     if n and type(limit) == "table" and type(limit.max) == "number" then
-      local refusal = floor.refusal(found, metric.name, limit.max, n)
+      local refusal = floor.refusal(found, metric.name, limit.max, n, true)
       if refusal then return refusal end
     end
   end

@@ -114,7 +114,7 @@ define("simd_instruction_usage", "", "higher", "run",
 define("counter_read_ns", "ns", "lower", "run",
   "mean time to read one thread's group of performance events")
 define("sampling_overhead", "", "lower", "run",
-  "decode rate without / with samples at 997 Hz, less 1, in turns", CHANGE)
+  "time of a prompt with samples at 997 Hz / without, less 1, in turns", CHANGE)
 define("joules_per_token", "J", "lower", "run",
   "energy of the processor packages (RAPL) over a decode / its tokens")
 define("allocation_count_overhead", "", "lower", "run",
