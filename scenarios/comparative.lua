@@ -31,6 +31,7 @@ return woolly.scenario {
   title = over_http and "Against another server" or "Against llama.cpp",
   gate = not over_http and "phase5" or nil,
   needs = "native",
+  helpers = true,
   preset = PRESETS[#PRESETS],
   runs = 10,
   metrics = over_http and HTTP or IN_PROCESS,

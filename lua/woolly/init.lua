@@ -5,7 +5,7 @@ local suggest = require "woolly.suggest"
 local woolly = {}
 
 local SCENARIO_KEYS <const> = {
-  about = "string", help = "string", title = "string", gate = "string", needs = "string",
+  about = "string", help = "string", title = "string", gate = "string", needs = "string", helpers = "boolean",
   model = "model", preset = "string", warmup = "number", runs = "number", params = "table",
   metrics = "table", setup = "function", check = "function", measure = "function",
   finish = "function", notes = "function", tables = "function", target = "string",

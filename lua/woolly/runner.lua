@@ -201,6 +201,14 @@ local function describe_machine()
   return machine
 end
 
+--- Do other processes work for the run, a server say? What keeps CPUs busy is then no disturbance.
+local function has_helpers(plan)
+  for _, test in ipairs(plan.tests) do
+    if test.scenario.helpers then return true end
+  end
+  return not session.is_embedded(plan.values.target)
+end
+
 local function begin(plan)
   local clock, store = require "woolly.clock", require "woolly.store"
   local commit = git("rev-parse", "--short=12", "HEAD")
@@ -208,7 +216,7 @@ local function begin(plan)
     recorder = recorder.new(), check = recorder.check(), notes = {}, tables = {},
     repetitions = {}, measure_ns = 0, repeat_ns = 0,
     surroundings = { n_cpus = require("woolly.machine").info().n_online or 1,
-                     has_helpers = not session.is_embedded(plan.values.target) },
+                     has_helpers = has_helpers(plan) },
     facts = {
       id = store.new_id(), scenario = plan.name, title = plan.unit.title or plan.unit.about,
       started = clock.utc(), target = plan.values.target,

@@ -24,6 +24,7 @@ local woolly = {}
 ---@field title? string                heading of the result block; default: about
 ---@field gate? string                 gate judged by default: a name in gates/ or a path
 ---@field needs? "native"              white box: refused for other targets
+---@field helpers? boolean              processes that it starts work too: not counted as a disturbance
 ---@field model? string                default of --model, "synth:110m-q4_0" when nil; false: no model
 ---@field preset? string               default of --preset, "p1"
 ---@field target? string               default of --target, "native"
