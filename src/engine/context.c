@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/flag.h"
 #include "base/span.h"
 #include "engine/sampler.h"
 
@@ -317,7 +318,7 @@ static bool run_prompt(struct context *c, const int32_t *tokens, int64_t n,
         bool last = at + some == n;
         enum forward_logits here = last || want == LOGITS_ALL ? want : LOGITS_NONE;
         float *here_rows = rows == NULL ? NULL : rows + at * c->model->n_vocab;
-        if (c->cancel != NULL && *c->cancel) {
+        if (flag_is_set(c->cancel)) {
             return err_set(err, ERR_CANCELLED, "context: cancelled at position %lld",
                            (long long)c->n_past);
         }

@@ -9,6 +9,7 @@
 #include "engine/fused_pass.h"
 
 #include "base/alloc.h"
+#include "base/flag.h"
 
 /* Weight bytes that a thread should have per stage before a second one is worth its barrier. */
 #define LEAST_BYTES_PER_STAGE 32768
@@ -55,7 +56,7 @@ static void run_layers(struct pass *p, int thread) {
     struct context *c = p->c;
     for (int64_t i = 0; i < c->model->params.n_layer; i++) {
         attention_block(p, thread, &c->model->layers[i], &p->f->layers[i], i);
-        if (thread == 0 && c->cancel != NULL && *c->cancel) p->stop = true;
+        if (thread == 0 && flag_is_set(c->cancel)) p->stop = true;
         pass_feed_forward(p, thread, &c->model->layers[i], &p->f->layers[i]);
         if (p->stop) return; /* all threads saw it behind the same barrier */
     }

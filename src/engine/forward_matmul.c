@@ -7,6 +7,8 @@
  * All three give dot products of the same rows in the same order: the same bits. */
 #include "engine/context.h"
 
+#include "base/flag.h"
+
 #define ROWS_PER_CALL (1 << 20) /* keeps the count of columns an int */
 
 /* y[r + t * y_stride] for rows [n_rows, cols] and tokens x [n, cols]. */
@@ -63,7 +65,7 @@ static const float *standing_values(struct context *c, const struct weight *w) {
 
 bool context_matmul(struct context *c, float *y, const struct weight *w, const float *x, int64_t n,
                     struct err *err) {
-    if (c->cancel != NULL && *c->cancel) {
+    if (flag_is_set(c->cancel)) {
         return err_set(err, ERR_CANCELLED, "context: cancelled at tensor \"%s\"", w->tensor->name);
     }
     const float *values = standing_values(c, w);

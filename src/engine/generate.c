@@ -7,6 +7,7 @@
 #include "engine/context.h"
 
 #include "base/clock.h"
+#include "base/flag.h"
 #include "engine/sampler.h"
 
 #include <string.h>
@@ -164,7 +165,7 @@ static bool generate(struct generation *g, struct err *err) {
     const bool guesses = c->switches.lookup > 0 && !sampler_needs_candidates(s) && !sampler_needs_penalized(s);
     *g->reason = FINISH_LENGTH;
     for (bool ended = false; *g->n < g->o->n_tokens && !ended;) {
-        if (c->cancel != NULL && *c->cancel) {
+        if (flag_is_set(c->cancel)) {
             *g->reason = FINISH_CANCELLED;
             break;
         }
@@ -248,7 +249,7 @@ static bool check_together(struct context *const *contexts, int64_t n, struct er
 static bool is_over(struct context *const *contexts, int64_t n, enum finish_reason *reason) {
     for (int64_t i = 0; i < n; i++) {
         const struct context *c = contexts[i];
-        if (c->cancel != NULL && *c->cancel) {
+        if (flag_is_set(c->cancel)) {
             *reason = FINISH_CANCELLED;
             return true;
         }

@@ -9,6 +9,7 @@
 #include "engine/gguf.h"
 
 #include "base/alloc.h"
+#include "base/flag.h"
 #include "base/span.h"
 
 #include <errno.h>
@@ -507,7 +508,7 @@ static bool read_whole(int fd, struct gguf *file, const volatile int *cancel, st
                        file->path, (unsigned long long)file->size);
     }
     for (uint64_t done = 0; done < file->size;) {
-        if (cancel != NULL && *cancel) {
+        if (flag_is_set(cancel)) {
             return err_set(err, ERR_CANCELLED, "model: %s: reading was interrupted", file->path);
         }
         uint64_t left = file->size - done;

@@ -2,6 +2,7 @@
 #include "engine/model.h"
 
 #include "base/alloc.h"
+#include "base/flag.h"
 #include "engine/packed_model.h"
 
 #include <math.h>
@@ -322,7 +323,7 @@ static bool check_tensor(const struct model *model, const struct gguf_tensor *t,
     int64_t left = (int64_t)(t->bytes / (uint64_t)info->block_bytes) * info->block_values;
     int64_t done = 0;
     for (const uint8_t *data = t->data; left > 0;) {
-        if (cancel != NULL && *cancel) {
+        if (flag_is_set(cancel)) {
             return err_set(err, ERR_CANCELLED, "model: check cancelled at tensor \"%s\"", t->name);
         }
         int64_t n = left < CHECK_VALUES ? left : CHECK_VALUES;

@@ -1,6 +1,7 @@
 /* packed_cache.c - see packed_cache.h. */
 #include "engine/packed_cache.h"
 
+#include "base/flag.h"
 #include "base/path.h"
 
 #include <fcntl.h>
@@ -53,7 +54,7 @@ static bool read_all(int fd, uint8_t *to, uint64_t bytes, const volatile int *ca
     for (uint64_t at = 0; at < bytes;) {
         size_t some = bytes - at < READ_BYTES ? (size_t)(bytes - at) : READ_BYTES;
         ssize_t got = read(fd, to + at, some);
-        if (got <= 0 || (cancel != NULL && *cancel)) return false;
+        if (got <= 0 || flag_is_set(cancel)) return false;
         at += (uint64_t)got;
     }
     return true;

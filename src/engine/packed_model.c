@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/flag.h"
 #include "base/span.h"
 #include "engine/packed_cache.h"
 #include "engine/threads.h"
@@ -123,7 +124,7 @@ static void pack_part(void *user, int thread) {
             if (atomic_load_explicit(&p->stopped, memory_order_relaxed)) break;
             pack_groups(p, w, first, last);
         }
-        if (thread == 0 && p->options.cancel != NULL && *p->options.cancel) atomic_store(&p->stopped, true);
+        if (thread == 0 && flag_is_set(p->options.cancel)) atomic_store(&p->stopped, true);
         threads_barrier(p->team, thread);
         if (atomic_load(&p->stopped)) return;
         if (thread == 0) {

@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/flag.h"
 #include "server/answer.h"
 #include "server/registry_config.h"
 
@@ -178,7 +179,7 @@ struct registry *registry_new(const struct runner_options *defaults, struct err 
 void registry_stop(struct registry *r) {
     pthread_mutex_lock(&r->lock);
     r->ending = true;
-    r->cancel = 1;
+    flag_put(&r->cancel, true);
     pthread_cond_signal(&r->wake);
     pthread_mutex_unlock(&r->lock);
     if (r->has_thread) pthread_join(r->thread, NULL);

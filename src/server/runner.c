@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/flag.h"
 
 #include <malloc.h>
 #include <string.h>
@@ -104,7 +105,7 @@ bool runner_is_last(const struct runner *r) {
 void runner_stop(struct runner *r) {
     pthread_mutex_lock(&r->lock);
     r->stopping = true;
-    r->stop_block = 1;
+    flag_put(&r->stop_block, true);
     pthread_cond_signal(&r->wake);
     pthread_mutex_unlock(&r->lock);
     pthread_join(r->thread, NULL);
@@ -175,7 +176,7 @@ enum submitted runner_submit(struct runner *r, struct generation *g, int *retry_
 void runner_poke(struct runner *r) {
     pthread_mutex_lock(&r->lock);
     r->poked = true;
-    if (r->prefilling != NULL && atomic_load(&r->prefilling->cancelled)) r->stop_block = 1;
+    if (r->prefilling != NULL && atomic_load(&r->prefilling->cancelled)) flag_put(&r->stop_block, true);
     pthread_cond_signal(&r->wake);
     pthread_mutex_unlock(&r->lock);
 }

@@ -5,6 +5,7 @@
  * round costs no allocation but what grows the answers. */
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/flag.h"
 #include "server/runner_private.h"
 
 #include <string.h>
@@ -103,13 +104,13 @@ static void admit(struct runner *r) {
 static bool run_block(struct runner *r, struct job *job, int64_t n, struct err *err) {
     pthread_mutex_lock(&r->lock);
     r->prefilling = job->generation->reply;
-    r->stop_block = r->stopping || is_cancelled(r, job);
+    flag_put(&r->stop_block, r->stopping || is_cancelled(r, job));
     pthread_mutex_unlock(&r->lock);
     const bool good =
         context_prefill(job->context, job->prompt + job->n_prefilled, n, NULL, NULL, NULL, err);
     pthread_mutex_lock(&r->lock);
     r->prefilling = NULL;
-    r->stop_block = 0;
+    flag_put(&r->stop_block, false);
     pthread_mutex_unlock(&r->lock);
     return good;
 }
