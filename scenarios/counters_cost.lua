@@ -3,8 +3,8 @@ local counters = require "woolly.counters"
 local hardware = require "woolly.hardware"
 local woolly = require "woolly"
 
---- Times of a prompt with and without the sampler, in turns: work that waits for no memory, whose speed
---- would hide what samples cost.
+--- Times of a prompt with and without the sampler, in turns: work that waits for no memory, whose
+--- speed would hide what samples cost.
 local function prompt_ns(state)
   local found = { [false] = 0, [true] = 0 }
   for _, sampled in ipairs { false, true, true, false, false, true, true, false } do

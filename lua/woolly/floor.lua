@@ -17,7 +17,7 @@ local RANK_LOSS <const> = 3 / math.pi -- what a rank test needs more than a t te
 ---@field measured string    RFC 3339
 ---@field cpu number         standard deviation of ln(rate) of work on registers
 ---@field memory number      of reading memory with all threads
----@field cpu_near? number    the same between neighbours in time: what is measured by turns sees no more
+---@field cpu_near? number    between neighbours in time: what is measured by turns sees no more
 ---@field memory_near? number
 
 --- Robust standard deviation of the samples' logarithms.

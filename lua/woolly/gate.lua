@@ -159,7 +159,8 @@ end
 ---@return number value, number low, number high
 function gate.estimate(samples, stat, exact, look)
   local sorted = stats.sorted(samples)
-  local n, percentile, value = #sorted, percentile_of(stat), nil
+  local n, percentile = #sorted, percentile_of(stat)
+  local value
   if stat == "median" then
     value = (sorted[(n + 1) // 2] + sorted[n // 2 + 1]) / 2
   elseif percentile then

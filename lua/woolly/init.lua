@@ -5,9 +5,9 @@ local suggest = require "woolly.suggest"
 local woolly = {}
 
 local SCENARIO_KEYS <const> = {
-  about = "string", help = "string", title = "string", gate = "string", needs = "string", helpers = "boolean",
-  model = "model", preset = "string", warmup = "number", runs = "number", params = "table",
-  metrics = "table", setup = "function", check = "function", measure = "function",
+  about = "string", help = "string", title = "string", gate = "string", needs = "string",
+  helpers = "boolean", model = "model", preset = "string", warmup = "number", runs = "number",
+  params = "table", metrics = "table", setup = "function", check = "function", measure = "function",
   finish = "function", notes = "function", tables = "function", target = "string",
 }
 local PHASE_KEYS <const> = { about = "string", help = "string", title = "string", gate = "string",

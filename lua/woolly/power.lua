@@ -151,7 +151,7 @@ local function interleaved(generator, order, effect, noise, drift)
 end
 
 local function in_looks(generator, looks, effect, noise, drift)
-  local a, b, verdict = {}, {}, nil
+  local a, b, verdict
   local order = ab.order(looks[#looks], generator:bits())
   local all_a, all_b = interleaved(generator, order, effect, noise, drift)
   for _, look in ipairs(looks) do

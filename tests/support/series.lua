@@ -1,6 +1,4 @@
 --- Series for the tests of statistics: files of the shared data, simulated histories.
-local random = require "woolly.stats.random"
-
 local series = {}
 
 --- The numbers of the list `key` in a JSON text.
