@@ -74,22 +74,32 @@ INLINE void scores_direct(float *s, const float *q, const float *keys, int64_t n
 
 /* ---- softmax and values ---- */
 
-/* Scores of the first `seen` positions become weights exp(s - max), the others 0. Returns the new
- * maximum; *share is what earlier sums are multiplied by. */
-INLINE float weigh(float *s, int64_t seen, float max, float *sum, float *share) {
-    for (int64_t j = seen; j < KV_POSITIONS; j++) s[j] = -INFINITY;
-    VF most = vf_set1(max);
-    for (int j = 0; j < KV_POSITIONS; j += LANES) most = vf_max(vf_load(s + j), most);
-    float largest = vf_largest(most);
-    VF total = vf_zero(), shift = vf_set1(largest);
-    for (int j = 0; j < KV_POSITIONS; j += LANES) {
-        VF e = vf_exp(vf_sub(vf_load(s + j), shift));
-        vf_store(s + j, e);
-        total = vf_add(total, e);
+/* Scores of each query's first seen[k] positions become weights exp(s - max), the others 0; max and sum
+ * are brought up to date. share[k] is what earlier sums are multiplied by. */
+INLINE void weigh(float *s, const int64_t *seen, const int n_queries, float *max, float *sum, float *share) {
+    enum { ROOM = QUERIES < LANES ? LANES : QUERIES };
+    float change[ROOM] = {0};
+    for (int k = 0; k < n_queries; k++) {
+        float *of = s + k * KV_POSITIONS;
+        for (int64_t j = seen[k]; j < KV_POSITIONS; j++) of[j] = -INFINITY;
+        VF most = vf_set1(max[k]);
+        for (int j = 0; j < KV_POSITIONS; j += LANES) most = vf_max(vf_load(of + j), most);
+        const float largest = vf_largest(most);
+        change[k] = max[k] == -INFINITY ? -INFINITY : max[k] - largest;
+        max[k] = largest;
     }
-    *share = max == -INFINITY ? 0 : expf(max - largest);
-    *sum = *sum * *share + vf_sum(total);
-    return largest;
+    for (int k = 0; k < n_queries; k += LANES) vf_store(change + k, vf_exp(vf_load(change + k)));
+    for (int k = 0; k < n_queries; k++) {
+        float *of = s + k * KV_POSITIONS;
+        VF total = vf_zero(), shift = vf_set1(max[k]);
+        for (int j = 0; j < KV_POSITIONS; j += LANES) {
+            VF e = vf_exp(vf_sub(vf_load(of + j), shift));
+            vf_store(of + j, e);
+            total = vf_add(total, e);
+        }
+        share[k] = change[k];
+        sum[k] = sum[k] * share[k] + vf_sum(total);
+    }
 }
 
 #ifdef VF_NO_BYTES
@@ -214,10 +224,7 @@ INLINE void attend_queries(const struct attention_task *t, const struct attentio
             scores_direct(room->scores + k * KV_POSITIONS, q[k], view->keys, seen[k], n, t->scale);
         }
     }
-    for (int k = 0; k < n_queries; k++) {
-        part.max[first + k] = weigh(room->scores + k * KV_POSITIONS, seen[k], part.max[first + k],
-                                    &part.sum[first + k], &share[k]);
-    }
+    weigh(room->scores, seen, n_queries, part.max + first, part.sum + first, share);
     if (values_in_tiles(t->value_type, n)) {
         add_values_tiles(acc, room->scores, share, n_queries, view->value_rows, most, n);
     } else if (view->values != NULL) {
