@@ -14,6 +14,11 @@ local OTHER_SHAPES <const> = { { n_head = 12, n_head_kv = 12, head_dim = 64 },
 
 local function looser(a, b) return math.max(MOST_NMSE[a], MOST_NMSE[b]) end
 
+--- Whether the products are integer ones, whose roof is above that of floats.
+local function in_integers(switches, n_tokens)
+  return switches.key_type == "q8_0" or switches.key_type == "f16" and n_tokens > 1
+end
+
 --- One layer's attention over `context` tokens, naive and fused in turns. Raises when they differ.
 local function attend(state, p, shape, context, n_tokens, n_samples, min_ms)
   local switches = state.switches
@@ -33,7 +38,7 @@ local function attend(state, p, shape, context, n_tokens, n_samples, min_ms)
   found.unit = { bytes = found.fused_bytes, threads = switches.threads,
                  footprint = math.max(1, footprint // found.naive_bytes) * found.fused_bytes,
                  macs = 2 * shape.n_head * shape.head_dim * n_tokens * (context - n_tokens / 2),
-                 arithmetic = switches.key_type == "q8_0" and "int8" or "f32" }
+                 arithmetic = in_integers(switches, n_tokens) and "int8" or "f32" }
   found.speedup = {}
   for i, naive in ipairs(found.naive_ns) do found.speedup[i] = naive / found.fused_ns[i] end
   return found

@@ -123,6 +123,7 @@ static double allowed(enum kv_type key_type, enum kv_type value_type) {
 static const struct shape shapes[] = {
     {64, 8, 1, 0},  {64, 8, 1, 127}, {64, 4, 33, 40}, {32, 1, 1, 200}, {96, 3, 5, 61},
     {128, 7, 2, 64}, {64, 2, 70, 0},  {32, 5, 17, 15}, {160, 1, 4, 3},
+    {64, 3, 23, 90}, {128, 7, 33, 31}, /* prompts of many queries */
 };
 
 static void test_types(enum isa isa, enum kv_type key_type, enum kv_type value_type) {

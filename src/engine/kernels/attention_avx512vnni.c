@@ -1,5 +1,5 @@
 /* attention_avx512vnni.c - attention with the registers of vf_avx512.h; half-float keys in tiles, int8 keys
- * and values multiplied by vpdpbusd. */
+ * and values multiplied by vpdpbusd, of prompts half floats as 16-bit integers by vpdpwssd. */
 #include "engine/kernels/vf_avx512.h"
 
 #define ATTENTION_TILES
@@ -11,6 +11,7 @@
 typedef __m512i VI;
 
 #define vi_dpbusd(sum, u, s) _mm512_dpbusd_epi32(sum, u, s)
+#define vi_dpwssd(sum, a, b) _mm512_dpwssd_epi32(sum, a, b)
 #define vi_shift_right_32(v, n) _mm512_srli_epi32(v, n)
 #define vi_double_32(v, n) _mm512_slli_epi32(v, n)
 INLINE VI vi_zero(void) { return _mm512_setzero_si512(); }
@@ -71,8 +72,18 @@ INLINE void add_values_tiles(float *const *acc, const float *p, const float *sha
 
 #include "engine/kernels/attention_simd.h"
 
+#include "engine/kernels/attention_blocks_i16.h"
+
+static void attend_either(const struct attention_task *t, struct attention_part part, void *scratch) {
+    if (i16_pays(t)) {
+        attend_i16(t, part, scratch);
+    } else {
+        attend(t, part, scratch);
+    }
+}
+
 const struct attention_kernels attention_kernels_avx512vnni = {
     .store_key = {store_f32, store_key_f16, store_key_q8_0, store_q4_0},
     .store_value = {store_f32, store_f16, store_value_q8_0, store_q4_0},
-    .attend = attend,
+    .attend = attend_either,
 };

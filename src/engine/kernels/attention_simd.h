@@ -77,7 +77,7 @@ INLINE void scores_direct(float *s, const float *q, const float *keys, int64_t n
 /* Scores of each query's first seen[k] positions become weights exp(s - max), the others 0; max and sum
  * are brought up to date. share[k] is what earlier sums are multiplied by. */
 INLINE void weigh(float *s, const int64_t *seen, const int n_queries, float *max, float *sum, float *share) {
-    enum { ROOM = QUERIES < LANES ? LANES : QUERIES };
+    enum { ROOM = (int)QUERIES < (int)LANES ? (int)LANES : (int)QUERIES };
     float change[ROOM] = {0};
     for (int k = 0; k < n_queries; k++) {
         float *of = s + k * KV_POSITIONS;

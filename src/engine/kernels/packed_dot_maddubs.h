@@ -2,7 +2,11 @@
  * in int16. Included after a packed_vec_*.h. */
 #include "engine/kernels/packed_format.h"
 
-enum { SIGNED_BYTES = 1, COLUMN_STEP = 1 };
+enum { SIGNED_BYTES = 1, COLUMN_STEP = 1, LINE_STEP = 1 };
+
+INLINE int line_step(const int width) {
+    return width < LINE_STEP ? width : LINE_STEP;
+}
 
 INLINE VI vi_lookup_iq4(VI index) {
     static const int8_t table[16] = PACKED_IQ4_VALUES;

@@ -2,7 +2,13 @@
  * activations, four products added in int32. Included after a packed_vec_*.h and vi_dpbusd. */
 #include "engine/kernels/packed_format.h"
 
-enum { SIGNED_BYTES = 0, COLUMN_STEP = 1 };
+/* Lines of two columns go by turns where there are registers for it: fewer products wait for one before
+ * them. */
+enum { SIGNED_BYTES = 0, COLUMN_STEP = 1, LINE_STEP = ROWS == 16 ? 2 : 1 };
+
+INLINE int line_step(const int width) {
+    return width > 2 ? LINE_STEP : 1;
+}
 
 INLINE VI vi_lookup_iq4(VI index) {
     /* The table's values + 128. */
@@ -16,18 +22,21 @@ INLINE void prepare_lines(VI *lines, const int width) {
     (void)width;
 }
 
-/* dot[0] = start + sum over n lines, 4 columns a line. Two chains where there are too few columns
- * to hide the latency. */
+/* dot[j] = start[j] + sum over n lines, 4 columns a line, of column j of a step. Two chains where there
+ * are too few columns to hide the latency. */
 INLINE void dot_lines(VI *dot, const VI *w, const uint8_t *x, const int n,
                       const struct packed_format f, const VI *start, const int width) {
     (void)f;
-    VI sum = start[0];
     if (width > 2) {
-        for (int k = 0; k < n; k++) sum = vi_dpbusd(sum, w[k], vi_broadcast_32(x + 4 * k));
-        dot[0] = sum;
+        for (int j = 0; j < LINE_STEP; j++) dot[j] = start[j];
+        for (int k = 0; k < n; k++) {
+            for (int j = 0; j < LINE_STEP; j++) {
+                dot[j] = vi_dpbusd(dot[j], w[k], vi_broadcast_32(x + j * PACKED_BLOCK + 4 * k));
+            }
+        }
         return;
     }
-    VI second = vi_zero();
+    VI sum = start[0], second = vi_zero();
     for (int k = 0; k < n; k += 2) {
         sum = vi_dpbusd(sum, w[k], vi_broadcast_32(x + 4 * k));
         second = vi_dpbusd(second, w[k + 1], vi_broadcast_32(x + 4 * k + 4));

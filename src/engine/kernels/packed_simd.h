@@ -71,7 +71,7 @@ INLINE void group_body(const enum tensor_type type, const int W, float *y, int64
     const struct packed_format f = formats[type];
     const int plane = PACKED_PLANE_BYTES(f) * ROWS, scale_bytes = PACKED_SCALE_BYTES(f) * ROWS;
     const int tile = PACKED_TILE_BYTES(f) * ROWS, share = tile / f.blocks;
-    const int half_lines = f.scales == 1 ? 8 : 4, step = W < COLUMN_STEP ? W : COLUMN_STEP;
+    const int half_lines = f.scales == 1 ? 8 : 4, step = line_step(W);
     VF acc[MAX_WIDTH];
     for (int c = 0; c < W; c++) acc[c] = vf_zero();
     for (int64_t t = 0; t < n_blocks / f.blocks; t++, w += tile) {
@@ -87,7 +87,7 @@ INLINE void group_body(const enum tensor_type type, const int W, float *y, int64
             const struct scales scales = load_scales(f, w + i * scale_bytes, w_d, w_dmin);
 #pragma GCC unroll 16
             for (int c = 0; c < W; c += step) {
-                VI dot[2][COLUMN_STEP], start[COLUMN_STEP][2], first[COLUMN_STEP];
+                VI dot[2][LINE_STEP], start[LINE_STEP][2], first[LINE_STEP];
                 for (int j = 0; j < step; j++) start_values(start[j], f, column_of(x, W, c + j));
                 for (int h = 0; h < f.scales; h++) {
                     for (int j = 0; j < step; j++) first[j] = start[j][h];
