@@ -31,8 +31,8 @@ INLINE void scores_tiles(float *s, const struct attention_task *t, const void *q
 }
 
 INLINE void add_values_tiles(float *const *acc, const float *p, const float *share, const int n_queries,
-                             const uint8_t *rows, int64_t seen, int64_t n) {
-    (void)acc, (void)p, (void)share, (void)n_queries, (void)rows, (void)seen, (void)n;
+                             const uint8_t *rows, const uint8_t *next, int64_t seen, int64_t n) {
+    (void)acc, (void)p, (void)share, (void)n_queries, (void)rows, (void)next, (void)seen, (void)n;
 }
 
 #include "engine/kernels/attention_simd.h"

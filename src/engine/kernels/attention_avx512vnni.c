@@ -61,13 +61,13 @@ INLINE void scores_tiles(float *s, const struct attention_task *t, const void *q
     if (t->key_type == KV_F16) {
         scores_f16(s, n_queries, q, rows, next, n_rows, n, t->scale);
     } else {
-        scores_q8_0(s, (const uint8_t *)queries + (size_t)first * query_bytes(n), n_queries, rows, n_rows, n);
+        scores_q8_0(s, (const uint8_t *)queries + (size_t)first * query_bytes(n), n_queries, rows, next, n_rows, n);
     }
 }
 
 INLINE void add_values_tiles(float *const *acc, const float *p, const float *share, const int n_queries,
-                             const uint8_t *rows, int64_t seen, int64_t n) {
-    add_values_q8_0(acc, p, share, n_queries, rows, seen, n);
+                             const uint8_t *rows, const uint8_t *next, int64_t seen, int64_t n) {
+    add_values_q8_0(acc, p, share, n_queries, rows, next, seen, n);
 }
 
 #include "engine/kernels/attention_simd.h"

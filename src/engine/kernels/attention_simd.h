@@ -134,7 +134,7 @@ INLINE void add_values(float *const *acc, const float *p, const float *share, co
         }
         for (int64_t j = 0; j < seen; j++) {
             VF row[AHEAD];
-            if (half && n_queries == 1 && d == 0) {
+            if (half && next != NULL && d == 0) {
                 for (int64_t at = 0; at < 2 * n; at += 64) kv_prefetch(next + j * 2 * n + at);
             }
             for (int i = 0; i < AHEAD; i++) row[i] = load_value(values, half, j * n + d + i * LANES);
@@ -171,7 +171,7 @@ struct room {
 /* A block of positions as the queries need it. */
 struct kv_view {
     const uint8_t *key_rows, *value_rows;   /* of the block's first position */
-    const uint8_t *next_keys, *next_values; /* of the block that is read after this one */
+    const uint8_t *next_keys, *next_values; /* likely read after this; or NULL */
     const float *keys, *turned, *values;  /* NULL where not needed; values: where they lie as half floats */
     int64_t at, rows;
 };
@@ -195,8 +195,8 @@ INLINE void scores_tiles(float *s, const struct attention_task *t, const void *q
     (void)s, (void)t, (void)queries, (void)first, (void)n_queries, (void)q, (void)rows, (void)next, (void)n_rows;
 }
 INLINE void add_values_tiles(float *const *acc, const float *p, const float *share, const int n_queries,
-                             const uint8_t *rows, int64_t seen, int64_t n) {
-    (void)acc, (void)p, (void)share, (void)n_queries, (void)rows, (void)seen, (void)n;
+                             const uint8_t *rows, const uint8_t *next, int64_t seen, int64_t n) {
+    (void)acc, (void)p, (void)share, (void)n_queries, (void)rows, (void)next, (void)seen, (void)n;
 }
 #endif
 
@@ -205,6 +205,9 @@ INLINE void attend_queries(const struct attention_task *t, const struct attentio
                            const struct room *room, const struct kv_view *view, int64_t first,
                            const int n_queries) {
     const int64_t n = t->head_dim;
+    /* In decode, while the first queries are at work. */
+    const bool ahead = t->n_tokens == 1 && first == 0;
+    const uint8_t *next_keys = ahead ? view->next_keys : NULL, *next_values = ahead ? view->next_values : NULL;
     const float *q[QUERIES];
     float *acc[QUERIES], share[QUERIES];
     int64_t most = 0, seen[QUERIES];
@@ -216,7 +219,7 @@ INLINE void attend_queries(const struct attention_task *t, const struct attentio
         acc[k] = part.acc + i * n;
     }
     if (keys_in_tiles(t->key_type, n)) {
-        scores_tiles(room->scores, t, room->queries, first, n_queries, q, view->key_rows, view->next_keys, most);
+        scores_tiles(room->scores, t, room->queries, first, n_queries, q, view->key_rows, next_keys, most);
     } else if (view->turned != NULL) {
         scores_turned(room->scores, q, n_queries, view->turned, most, n, t->scale);
     } else {
@@ -226,11 +229,11 @@ INLINE void attend_queries(const struct attention_task *t, const struct attentio
     }
     weigh(room->scores, seen, n_queries, part.max + first, part.sum + first, share);
     if (values_in_tiles(t->value_type, n)) {
-        add_values_tiles(acc, room->scores, share, n_queries, view->value_rows, most, n);
+        add_values_tiles(acc, room->scores, share, n_queries, view->value_rows, next_values, most, n);
     } else if (view->values != NULL) {
-        add_values(acc, room->scores, share, n_queries, view->values, view->next_values, false, most, n);
+        add_values(acc, room->scores, share, n_queries, view->values, NULL, false, most, n);
     } else {
-        add_values(acc, room->scores, share, n_queries, view->value_rows, view->next_values, true, most, n);
+        add_values(acc, room->scores, share, n_queries, view->value_rows, next_values, true, most, n);
     }
 }
 

@@ -23,7 +23,7 @@ static void store_key_f16(void *base, int64_t position, const float *x, int64_t 
 
 enum { TILES_TOGETHER = 4 };
 
-/* s [KV_POSITIONS] of each query for whole tiles up to n_rows. */
+/* s [KV_POSITIONS] of each query for whole tiles up to n_rows. next: asked for meanwhile; or NULL. */
 INLINE void scores_f16(float *s, const int n_queries, const float *const *q, const uint8_t *rows,
                        const uint8_t *next, int64_t n_rows, int64_t n, float scale) {
     for (int64_t j = 0; j < n_rows; j += TILE * TILES_TOGETHER) {
@@ -36,7 +36,7 @@ INLINE void scores_f16(float *s, const int n_queries, const float *const *q, con
         }
         for (int64_t d = 0; d < n; d++) {
             VF row[TILES_TOGETHER];
-            if (n_queries == 1) {
+            if (next != NULL) {
                 kv_prefetch(next + d * 2 * TILE * TILES_TOGETHER);
                 kv_prefetch(next + d * 2 * TILE * TILES_TOGETHER + 64);
             }

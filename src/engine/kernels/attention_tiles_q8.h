@@ -63,8 +63,9 @@ static void quantize_query(uint8_t *to, const float *x, int64_t n, float scale) 
     }
 }
 
+/* next: asked for meanwhile, a line for each that is read; or NULL. */
 INLINE void scores_q8_0(float *s, const uint8_t *queries, const int n_queries, const uint8_t *rows,
-                        int64_t n_rows, int64_t n) {
+                        const uint8_t *next, int64_t n_rows, int64_t n) {
     const size_t bytes = query_bytes(n);
     for (int64_t j = 0; j < n_rows; j += TILE, rows += kv_row_bytes(KV_Q8_0, n) * TILE) {
         VF sum[KV_QUERIES];
@@ -80,6 +81,7 @@ INLINE void scores_q8_0(float *s, const uint8_t *queries, const int n_queries, c
             }
             for (int l = 0; l < Q8_BLOCK / QUAD; l++) {
                 const VI line = vi_load(lines + l * TILE * QUAD);
+                if (next != NULL) kv_prefetch(next + j * n + (b * Q8_BLOCK + l * QUAD) * TILE);
                 for (int k = 0; k < n_queries; k++) {
                     const uint8_t *q = queries + (size_t)k * bytes + b * Q8_BLOCK + l * QUAD;
                     dot[k] = vi_dpbusd(dot[k], line, vi_broadcast_32(q));
@@ -122,7 +124,7 @@ INLINE void quantize_weights(struct weights *w, const float *p, const VF *d, int
 
 /* acc [n] of each query = share * acc + sum of p * values. */
 INLINE void add_values_q8_0(float *const *acc, const float *p, const float *share, const int n_queries,
-                            const uint8_t *rows, int64_t seen, int64_t n) {
+                            const uint8_t *rows, const uint8_t *next, int64_t seen, int64_t n) {
     const int n_tiles = (int)((seen + TILE - 1) / TILE);
     const size_t tile_bytes = kv_row_bytes(KV_Q8_0, n) * TILE;
     for (int64_t b = 0; b < n / Q8_BLOCK; b++) {
@@ -141,6 +143,11 @@ INLINE void add_values_q8_0(float *const *acc, const float *p, const float *shar
             const uint8_t *lines = rows + t * tile_bytes + b * Q8_BLOCK * TILE;
             for (int quad = 0; quad < TILE / QUAD; quad++, lines += Q8_BLOCK * QUAD) {
                 const VI first = vi_load(lines), second = vi_load(lines + 64);
+                if (next != NULL) {
+                    const uint8_t *at = next + t * TILE * n + b * Q8_BLOCK * TILE + quad * Q8_BLOCK * QUAD;
+                    kv_prefetch(at);
+                    kv_prefetch(at + 64);
+                }
                 for (int k = 0; k < n_queries; k++) {
                     const VI h = vi_broadcast_32(w[k].high + t * TILE + quad * QUAD);
                     const VI l = vi_broadcast_32(w[k].low + t * TILE + quad * QUAD);
