@@ -9,7 +9,10 @@ local trend   = require "woolly.stats.trend"
 
 local soak = {}
 
-local SLICES <const>, LONGEST_SLICE <const>, SHORTEST_SLICE <const> = 60, 10, 0.5
+-- Slices: enough of them for a slope that ten minutes tell from 1 MB an hour, and no more than a day's
+-- slopes between all pairs can bear.
+local SLICES <const>, MOST_SLICES <const> = 60, 1000
+local LONGEST_SLICE <const>, SHORTEST_SLICE <const> = 5, 0.5
 local SETTLING <const> = 0.25 -- of the run: caches and heaps fill up, and are not looked at
 local MOST_DRIFT <const> = 0.05
 local ALPHA <const>, MOST_SHARE <const> = 0.01, 0.01 -- of a level in an hour
@@ -20,7 +23,8 @@ local MB_PER_BYTE <const> = 1e-6
 ---@param duration number
 ---@return number
 function soak.slice(duration)
-  return math.max(SHORTEST_SLICE, math.min(LONGEST_SLICE, duration / SLICES))
+  return math.max(SHORTEST_SLICE, math.min(LONGEST_SLICE, duration / SLICES),
+                  duration / MOST_SLICES)
 end
 
 --- Server and load, nothing measured yet.
