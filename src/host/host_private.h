@@ -12,6 +12,7 @@ struct host {
     /* What long calls poll. Written by the signal handler too. */
     volatile int cancel;
     volatile sig_atomic_t signal;    /* SIGINT, SIGTERM or 0 */
+    volatile int64_t signal_ns;      /* when it came; the handler's own */
     volatile sig_atomic_t timed_out; /* the deadline passed */
     volatile sig_atomic_t stage;     /* enum stop_stage */
     volatile sig_atomic_t ticks;     /* timer ticks since the stop was asked for */

@@ -6,7 +6,10 @@
  * that runs. A 50 ms timer repeats until somebody acknowledges:
  *  1. at once      the hook raises one error, so that clean-up code still runs;
  *  2. from 100 ms  it raises at every instruction: a pcall in a loop cannot swallow that;
- *  3. at 2 s       what no hook reaches (a pattern match, a finaliser) ends with the program. */
+ *  3. at 2 s       what no hook reaches (a pattern match, a finaliser) ends with the program.
+ * A second signal ends the program at once, unless it comes on the heels of the first: timeout(1) sends
+ * its signal to the program and to the group, a terminal and a dying parent send one each. */
+#include "base/clock.h"
 #include "host/host_private.h"
 
 #include <errno.h>
@@ -19,6 +22,7 @@
 #define TICK_NS 50000000L
 #define TICKS_TO_INSIST 2
 #define TICKS_TO_EXIT 40
+#define SAME_STOP_NS 200000000
 #define HOOK_MASK (LUA_MASKCALL | LUA_MASKRET | LUA_MASKCOUNT)
 #define STATUS_INPUT 3
 
@@ -89,8 +93,14 @@ static void on_signal(int number) {
     }
     int kept_errno = errno;
     if (number != SIGALRM) {
-        if (host->signal != 0) _exit(128 + number);
+        const int64_t now = clock_now_ns();
+        if (host->signal != 0) {
+            if (now - host->signal_ns > SAME_STOP_NS) _exit(128 + number);
+            errno = kept_errno;
+            return;
+        }
         host->signal = number;
+        host->signal_ns = now;
         host->stage = STOP_ASKED;
         host->ticks = 0;
         set_timer(host, (double)TICK_NS / 1e9);

@@ -148,11 +148,14 @@ end)
 
 -- ---- signals ----
 
---- Starts a script, sends signals once it has written the file "ready"; status, stderr, seconds.
+--- Starts a script, sends signals once it has written the file "ready"; status, stderr, seconds. Those
+--- in one string are sent together.
 local function signalled(text, ...)
   local name = script("local ready = assert(io.open('ready', 'w')) ready:close()\n" .. text)
   local kills = {}
-  for _, signal in ipairs { ... } do kills[#kills + 1] = "kill -" .. signal .. " $p" end
+  for _, signal in ipairs { ... } do
+    kills[#kills + 1] = signal:gsub("%a+", "kill -%0 $p"):gsub(" kill", "; kill")
+  end
   local result = cli.shell(string.format([[
     rm -f ready
     %s --lua-dir %s %s & p=$!
@@ -162,7 +165,7 @@ local function signalled(text, ...)
     %s
     wait $p; status=$?
     echo $(( ($(date +%%s%%N) - start) / 1000000 )) >ms
-    exit $status]], cli.quote(cli.program), lua_dir, name, table.concat(kills, "; sleep 0.05; ")))
+    exit $status]], cli.quote(cli.program), lua_dir, name, table.concat(kills, "; sleep 0.3; ")))
   return result, tonumber(cli.read(cli.path("ms"))) / 1000
 end
 
@@ -224,6 +227,16 @@ tap.test("a second signal ends the program in the middle of anything", function(
   tap.equal(result.status, 130)
   tap.truthy(seconds < 1, "at once: " .. seconds)
   tap.equal(signalled(ENDLESS_MATCH, "TERM", "TERM").status, 143)
+end)
+
+tap.test("signals that come together are one stop", function()
+  local result = signalled([[
+    local process = require "woolly.process"
+    process.guard(function() while true do end end)
+    assert(process.write_file("saved", "once"))
+    return process.signal() ]], "INT INT TERM INT")
+  tap.truthy(result.status == 2 or result.status == 15, result.err)
+  tap.equal(cli.read(cli.path("saved")), "once")
 end)
 
 tap.test("what no hook reaches ends two seconds after the stop", function()
