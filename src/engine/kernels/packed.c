@@ -176,7 +176,8 @@ void packed_group(uint8_t *dst, enum tensor_type type, int rows, bool biased,
     size_t tile = (size_t)(PACKED_TILE_BYTES(*f) * rows);
     memset(dst, 0, packed_group_bytes(type, rows, cols));
     for (int64_t t = 0; t < n_tiles; t++, dst += tile) {
-        uint8_t *planes = dst + f->blocks * PACKED_SCALE_BYTES(*f) * rows;
+        uint8_t *scales = dst + PACKED_SUPER_BYTES(*f) * rows;
+        uint8_t *planes = scales + f->blocks * PACKED_SCALE_BYTES(*f) * rows;
         for (int i = 0; i < f->blocks && t * f->blocks + i < n_blocks; i++) {
             for (int r = 0; r < rows; r++) {
                 if (sources[r] == NULL) continue;
@@ -187,7 +188,7 @@ void packed_group(uint8_t *dst, enum tensor_type type, int rows, bool biased,
                     if (f->base_bits == 8 && biased) value ^= 0x80;
                     place(planes + (size_t)i * plane, f, rows, r, c, value);
                 }
-                uint8_t *s = dst + i * PACKED_SCALE_BYTES(*f) * rows;
+                uint8_t *s = scales + i * PACKED_SCALE_BYTES(*f) * rows;
                 if (!f->super) {
                     write_half(s + 2 * r, u.scale);
                     if (f->mins) write_half(s + 2 * rows + 2 * r, u.min);
@@ -197,9 +198,8 @@ void packed_group(uint8_t *dst, enum tensor_type type, int rows, bool biased,
                     s[h * rows + r] = (uint8_t)u.sub_scale[h];
                     if (f->mins) s[(f->scales + h) * rows + r] = u.sub_min[h];
                 }
-                uint8_t *d = planes + (size_t)f->blocks * plane;
-                write_half(d + 2 * r, u.d);
-                if (f->mins) write_half(d + 2 * rows + 2 * r, u.dmin);
+                write_half(dst + 2 * r, u.d);
+                if (f->mins) write_half(dst + 2 * rows + 2 * r, u.dmin);
             }
         }
     }

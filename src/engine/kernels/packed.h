@@ -11,8 +11,8 @@
  *                   2 bits: 2 lines, line k byte j bits 2f are column 16k + 4f + j
  *      extra plane  1 bit: 1 line, byte j bit k is column 4k + j; 2 bits: as the 2-bit base
  *      A line is 4 R bytes; the value is base | extra << base bits.
- *   2. tile = the scales of its blocks, then the planes of its blocks, then (K types) the
- *      super-block's d and dmin as R half floats each.
+ *   2. tile = (K types) the super-block's d and dmin as R half floats each, then the scales of its blocks,
+ *      then their planes: what is used first lies first, so that reading is one stream.
  *      simple types: 2 blocks a tile; per block R half scales, then R half mins where the type has
  *      them. K types: 8 blocks a tile; per block (or per 16 columns) R int8 scales and R uint8 mins.
  *   Columns are padded to a whole tile and rows to a whole group with zero scales.

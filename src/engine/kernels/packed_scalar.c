@@ -65,7 +65,8 @@ static float float_at(const uint8_t *p) {
 static float block_product(float acc, const struct packed_format *f, const uint8_t *tile, int i,
                            int r, const uint8_t *record, int width, int column) {
     static const int8_t iq4[16] = PACKED_IQ4_VALUES;
-    const uint8_t *planes = tile + f->blocks * PACKED_SCALE_BYTES(*f) * ROWS;
+    const uint8_t *scales = tile + PACKED_SUPER_BYTES(*f) * ROWS;
+    const uint8_t *planes = scales + f->blocks * PACKED_SCALE_BYTES(*f) * ROWS;
     const uint8_t *p = planes + i * PACKED_PLANE_BYTES(*f) * ROWS;
     const int8_t *x = (const int8_t *)record + column * PACKED_BLOCK;
     const uint8_t *tail = record + width * PACKED_BLOCK + 4 * column;
@@ -76,8 +77,7 @@ static float block_product(float acc, const struct packed_format *f, const uint8
         dot[c / 16] += value * x[c];
         x_sum[c / 16] += x[c];
     }
-    const uint8_t *s = tile + i * PACKED_SCALE_BYTES(*f) * ROWS;
-    const uint8_t *super = planes + f->blocks * PACKED_PLANE_BYTES(*f) * ROWS;
+    const uint8_t *s = scales + i * PACKED_SCALE_BYTES(*f) * ROWS;
     float d = float_at(tail);
     if (!f->super) {
         acc = fmaf((float)(dot[0] + dot[1]) * d, half_at(s + 2 * r), acc);
@@ -86,8 +86,8 @@ static float block_product(float acc, const struct packed_format *f, const uint8
         }
         return acc;
     }
-    float w_d = half_at(super + 2 * r);
-    float w_dmin = f->mins ? half_at(super + 2 * ROWS + 2 * r) : 0;
+    float w_d = half_at(tile + 2 * r);
+    float w_dmin = f->mins ? half_at(tile + 2 * ROWS + 2 * r) : 0;
     for (int h = 0; h < f->scales; h++) {
         int32_t product = f->scales == 1 ? dot[0] + dot[1] : dot[h];
         float x_s = f->scales == 1 ? float_at(tail + 12 * width) : d * (float)x_sum[h];
