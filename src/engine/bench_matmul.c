@@ -3,8 +3,7 @@
 #include "engine/bench_loop.h"
 
 #include "base/alloc.h"
-#include "engine/kernels/packed.h"
-#include "engine/kernels/rows.h"
+#include "engine/products.h"
 
 #include <math.h>
 #include <string.h>
@@ -21,19 +20,19 @@ enum {
 struct matmul {
     const struct matmul_bench *bench;
     const struct kernels *kernels;
-    const struct packed_kernels *packed;
-    const struct row_kernels *row_kernels;
+    struct product_kernels products;
     struct threads *team;
-    int tile; /* columns of activations that go together */
     int64_t unit, n_units, padded_rows, n_tiles, n_blocks;
     uint64_t row_bytes, unit_bytes, copy_bytes;
     int64_t n_copies;
     uint8_t *file;    /* one matrix in file layout, to check against */
     uint8_t *copies;  /* [n_copies] in the form that is multiplied */
     uint8_t *records; /* of all tiles */
+    int16_t *wide;    /* the same, where the product takes it */
     float *x;         /* [n_tokens, cols] */
     float *y;         /* [n_tokens up to whole tiles, padded_rows] */
     float *decoded;   /* [n_threads, FLOAT_UNIT, cols] */
+    uint8_t *scratch; /* [n_threads, PRODUCT_SCRATCH] */
 };
 
 static const char *const form_names[MATMUL_FORM_COUNT] = {"float", "rows", "packed"};
@@ -59,12 +58,14 @@ bool matmul_form_supported(enum matmul_form form, enum tensor_type type) {
 /* ---- the work ---- */
 
 static int64_t tile_columns(const struct matmul *m, int64_t tile) {
-    int64_t left = m->bench->n_tokens - tile * m->tile;
-    return left < m->tile ? left : m->tile;
+    int64_t left = m->bench->n_tokens - tile * m->products.width;
+    return left < m->products.width ? left : m->products.width;
 }
 
-static uint8_t *tile_records(const struct matmul *m, int64_t tile) {
-    return m->records + (size_t)tile * qact_bytes(m->tile, m->n_blocks);
+static struct product_input input_of(const struct matmul *m) {
+    return (struct product_input){.n = m->bench->n_tokens, .cols = m->bench->cols, .records = m->records,
+                                  .tile_bytes = qact_bytes(m->products.width, m->n_blocks), .wide = m->wide,
+                                  .n_blocks = m->n_blocks};
 }
 
 static void multiply_float(struct matmul *m, int thread, const uint8_t *weights, int64_t row,
@@ -85,35 +86,54 @@ static void multiply_float(struct matmul *m, int thread, const uint8_t *weights,
         const int64_t columns = tile_columns(m, tile);
         for (int64_t r = 0; r < n_rows; r++) {
             float sums[PACKED_MAX_WIDTH];
-            m->kernels->dot_f32_columns(sums, rows + r * b->cols, m->x + tile * m->tile * b->cols,
+            m->kernels->dot_f32_columns(sums, rows + r * b->cols, m->x + tile * m->products.width * b->cols,
                                         b->cols, (int)columns, b->cols);
             for (int64_t c = 0; c < columns; c++) {
-                m->y[(tile * m->tile + c) * m->padded_rows + row + r] = sums[c];
+                m->y[(tile * m->products.width + c) * m->padded_rows + row + r] = sums[c];
             }
         }
     }
 }
 
-static void multiply_unit(struct matmul *m, const uint8_t *weights, int64_t unit, int64_t tile) {
-    const struct matmul_bench *b = m->bench;
-    const int64_t row = unit * m->unit, left = b->rows - row;
-    const int width = qact_width(tile_columns(m, tile));
-    float *y = m->y + tile * m->tile * m->padded_rows + row;
-    const uint8_t *data = weights + (uint64_t)unit * m->unit_bytes;
-    if (b->form == MATMUL_PACKED) {
-        m->packed->group[b->type](y, m->padded_rows, data, tile_records(m, tile), width,
-                                  packed_blocks(b->type, b->cols));
-    } else {
-        m->row_kernels->rows[b->type](y, m->padded_rows, data, m->row_bytes,
-                                      left < m->unit ? left : m->unit, b->cols,
-                                      tile_records(m, tile), width);
+/* Units [first, last) times all tokens, as the fused pass goes about it. */
+static void multiply_units(struct matmul *m, int thread, const struct product_matrix *matrix, int64_t first,
+                           int64_t last) {
+    const struct product_kernels *k = &m->products;
+    const struct product_input in = input_of(m);
+    uint8_t *scratch = m->scratch + (size_t)thread * PRODUCT_SCRATCH;
+    int64_t next = first;
+    if (m->n_tiles == 1 && product_has_streams(k, matrix)) {
+        const int64_t length = (last - first) / PACKED_STREAMS;
+        const struct product_matrix *const same[PACKED_STREAMS] = {matrix, matrix, matrix, matrix};
+        for (; next < first + length; next++) {
+            int64_t units[PACKED_STREAMS];
+            float *y[PACKED_STREAMS];
+            for (int s = 0; s < PACKED_STREAMS; s++) {
+                units[s] = next + s * length;
+                y[s] = m->y + units[s] * m->unit;
+            }
+            product_streams(k, same, units, &in, y, m->padded_rows);
+        }
+        next = first + PACKED_STREAMS * length;
+    }
+    for (int64_t t = 0; t < m->n_tiles; t += k->tiles_together) {
+        const int64_t n_tiles = m->n_tiles - t < k->tiles_together ? m->n_tiles - t : k->tiles_together;
+        for (int64_t u = next; u < last; u += k->units_together) {
+            const int64_t n_units = last - u < k->units_together ? last - u : k->units_together;
+            product_block(k, matrix, &in, u, n_units, t, n_tiles,
+                          m->y + t * k->width * m->padded_rows + u * m->unit, m->padded_rows, scratch);
+        }
     }
 }
 
 static void quantize_tile(struct matmul *m, int64_t tile) {
+    const struct product_kernels *k = &m->products;
     const int64_t cols = m->bench->cols, columns = tile_columns(m, tile);
-    m->packed->quantize(tile_records(m, tile), qact_width(columns), (int)columns,
-                        m->x + tile * m->tile * cols, cols, cols);
+    uint8_t *records = m->records + (size_t)tile * qact_bytes(k->width, m->n_blocks);
+    k->packed->quantize(records, qact_width(columns), (int)columns, m->x + tile * k->width * cols, cols, cols);
+    if (m->wide != NULL && qact_width(columns) == k->width) {
+        product_widen(k, m->wide + tile * product_wide_values(k, m->n_blocks), records, 0, m->n_blocks);
+    }
 }
 
 static int64_t piece_of(const struct matmul *m) {
@@ -122,13 +142,19 @@ static int64_t piece_of(const struct matmul *m) {
     if (n_threads == 1 && m->n_tiles == 1) return m->n_units;
     int64_t fits = (int64_t)(PIECE_BYTES / m->unit_bytes);
     int64_t piece = m->n_tiles == 1 || even < fits ? even : fits;
-    return piece < 1 ? 1 : piece;
+    piece -= m->n_tiles > 1 ? piece % m->products.units_together : 0;
+    return piece < 1 ? m->n_tiles > 1 ? m->products.units_together : 1 : piece;
 }
 
 static void call(void *user, int thread, int64_t index) {
     struct matmul *m = user;
     const struct matmul_bench *b = m->bench;
     const uint8_t *weights = m->copies + (uint64_t)(index % m->n_copies) * m->copy_bytes;
+    const struct packed_matrix packed = {.data = weights, .group_bytes = m->unit_bytes, .n_groups = m->n_units,
+                                         .run = m->n_units};
+    const struct product_matrix matrix = {.type = b->type, .rows = b->rows, .cols = b->cols, .file = weights,
+                                          .row_bytes = m->row_bytes,
+                                          .packed = b->form == MATMUL_PACKED ? &packed : NULL};
     int64_t first, last;
     if (b->form != MATMUL_FLOAT) {
         while (threads_next(m->team, thread, m->n_tiles, 1, &first, &last)) quantize_tile(m, first);
@@ -142,9 +168,7 @@ static void call(void *user, int thread, int64_t index) {
             }
             continue;
         }
-        for (int64_t t = 0; t < m->n_tiles; t++) {
-            for (int64_t u = first; u < last; u++) multiply_unit(m, weights, u, t);
-        }
+        multiply_units(m, thread, &matrix, first, last);
     }
     threads_barrier(m->team, thread);
 }
@@ -222,7 +246,7 @@ static void pack(struct matmul *m) {
             sources[r] = m->file + (uint64_t)(u * m->unit + r) * m->row_bytes;
         }
         packed_group(m->copies + (uint64_t)u * m->unit_bytes, b->type, (int)m->unit,
-                     m->packed->biased, sources, b->cols);
+                     m->products.packed->biased, sources, b->cols);
     }
 }
 
@@ -255,14 +279,20 @@ static bool make_weights(struct matmul *m, struct err *err) {
 
 static bool make_buffers(struct matmul *m, struct err *err) {
     const struct matmul_bench *b = m->bench;
-    const size_t n_y = (size_t)(m->n_tiles * m->tile * m->padded_rows);
-    const size_t records = (size_t)m->n_tiles * qact_bytes(m->tile, m->n_blocks);
+    const int width = m->products.width;
+    const size_t n_y = (size_t)(m->n_tiles * width * m->padded_rows);
+    const size_t records = (size_t)m->n_tiles * qact_bytes(width, m->n_blocks);
+    const bool wide = b->form != MATMUL_FLOAT && product_is_wide(&m->products, b->type);
+    const size_t n_wide = wide ? (size_t)(m->n_tiles * product_wide_values(&m->products, m->n_blocks)) : 0;
     m->x = mem_new_array((size_t)(b->n_tokens * b->cols), sizeof *m->x);
     m->y = mem_new_array(n_y, sizeof *m->y);
     m->records = mem_alloc_aligned(records, 64);
     m->decoded = mem_new_array((size_t)(b->window.n_threads * FLOAT_UNIT * b->cols), sizeof(float));
-    if (m->x == NULL || m->y == NULL || m->records == NULL || m->decoded == NULL) {
-        return refuse_memory(n_y * sizeof *m->y + records, err);
+    m->scratch = mem_alloc_aligned((size_t)b->window.n_threads * PRODUCT_SCRATCH, 64);
+    if (wide) m->wide = mem_new_array(n_wide, sizeof *m->wide);
+    if (m->x == NULL || m->y == NULL || m->records == NULL || m->decoded == NULL || m->scratch == NULL ||
+        (wide && m->wide == NULL)) {
+        return refuse_memory(n_y * sizeof *m->y + records + n_wide * sizeof *m->wide, err);
     }
     memset(m->records, 0, records); /* the blocks behind cols stay zero */
     bench_fill_floats(m->x, b->n_tokens * b->cols, 2);
@@ -273,13 +303,11 @@ bool bench_matmul(const struct matmul_bench *b, double *samples_ns,
                   struct matmul_bench_result *result, struct err *err) {
     if (!check(b, err)) return false;
     struct matmul m = {.bench = b, .kernels = kernels_get(b->isa),
-                       .packed = packed_kernels_get(b->isa),
-                       .row_kernels = row_kernels_get(b->isa)};
-    m.unit = b->form == MATMUL_FLOAT ? FLOAT_UNIT : m.packed->rows;
+                       .products = product_kernels_of(b->isa, b->form == MATMUL_PACKED)};
+    m.unit = b->form == MATMUL_FLOAT ? FLOAT_UNIT : m.products.unit;
     m.n_units = (b->rows + m.unit - 1) / m.unit;
     m.padded_rows = m.n_units * m.unit;
-    m.tile = b->form == MATMUL_PACKED ? m.packed->max_width : m.row_kernels->max_width;
-    m.n_tiles = (b->n_tokens + m.tile - 1) / m.tile;
+    m.n_tiles = (b->n_tokens + m.products.width - 1) / m.products.width;
     m.n_blocks = (b->cols + 255) / 256 * 8;
     m.row_bytes = tensor_type_row_bytes(b->type, (uint64_t)b->cols);
     bool ok = make_weights(&m, err) && make_buffers(&m, err);
@@ -303,6 +331,8 @@ bool bench_matmul(const struct matmul_bench *b, double *samples_ns,
     mem_free(m.file);
     mem_free(m.copies);
     mem_free(m.records);
+    mem_free(m.wide);
+    mem_free(m.scratch);
     mem_free(m.x);
     mem_free(m.y);
     mem_free(m.decoded);

@@ -79,7 +79,7 @@ static void run_pass(void *user, int thread) {
 static int64_t active_threads(const struct context *c, int64_t n) {
     const struct fused_tuning *tuned = &c->fused->tuning;
     if (tuned->decode_threads > 0) {
-        return n <= c->fused->width ? tuned->decode_threads : tuned->block_threads;
+        return pass_is_tile(c->fused, n) ? tuned->decode_threads : tuned->block_threads;
     }
     int64_t columns = n > 1 ? 1 + n / 2 : 1; /* work per weight grows with the columns */
     int64_t per_stage = (int64_t)c->model->bytes_per_token /

@@ -10,14 +10,16 @@ static int64_t larger(int64_t a, int64_t b) {
     return a > b ? a : b;
 }
 
-static struct fused_matrix matrix_of(const struct fused *f, const struct weight *w) {
-    struct fused_matrix m = {.w = w, .n_units = (w->rows + f->unit - 1) / f->unit};
+static struct fused_matrix matrix_of(struct fused *f, const struct weight *w) {
+    struct fused_matrix m = {.w = w, .n_units = (w->rows + f->kernels.unit - 1) / f->kernels.unit};
+    m.product = (struct product_matrix){.type = w->type, .rows = w->rows, .cols = w->cols, .file = w->data,
+                                        .row_bytes = w->row_bytes};
     if (f->model != NULL && f->model->matrices[w->id].data != NULL) {
-        m.packed = &f->model->matrices[w->id];
-        m.n_units = f->model->matrices[w->id].n_groups;
+        m.product.packed = &f->model->matrices[w->id];
     } else {
         m.is_float = !rows_supported(w->type) || w->cols % PACKED_BLOCK != 0;
     }
+    if (!m.is_float && product_is_wide(&f->kernels, w->type)) f->is_wide = true;
     return m;
 }
 
@@ -40,6 +42,11 @@ static size_t records_bytes(int64_t n, int64_t cols) {
     return (size_t)tiles * qact_bytes(FUSED_WIDTH, fused_blocks(cols));
 }
 
+static size_t wide_bytes(const struct fused *f, int64_t n, int64_t cols) {
+    int64_t tiles = (n + f->kernels.width - 1) / f->kernels.width;
+    return (size_t)(tiles * product_wide_values(&f->kernels, fused_blocks(cols))) * sizeof(int16_t);
+}
+
 static float *take_floats(struct arena *arena, int64_t n) {
     return arena_take(arena, (size_t)n * sizeof(float));
 }
@@ -55,9 +62,10 @@ static void lay_out(struct fused *f, struct arena *arena, const struct context *
                     struct fused_thread *threads) {
     const struct model_params *p = &c->model->params;
     /* A pass of several sequences may be wider than a block. */
-    const int64_t n = c->n_batch > f->width ? c->n_batch : f->width, heads = p->n_head * p->head_dim, dim = p->head_dim;
+    const int64_t n = larger(c->n_batch, FUSED_WIDTH), heads = p->n_head * p->head_dim, dim = p->head_dim;
     const int64_t input = larger(p->n_embd, heads), widest = larger(input, p->n_ff);
-    const int64_t small = f->width, group = p->n_head / p->n_head_kv;
+    const int64_t small = f->kernels.width, group = p->n_head / p->n_head_kv;
+    const int64_t together = larger(FUSED_WIDTH, (int64_t)f->kernels.tiles_together * f->kernels.width);
     f->logits = arena_take(arena, (size_t)n * sizeof *f->logits);
     f->x = take_floats(arena, n * p->n_embd);
     f->q = take_floats(arena, n * heads);
@@ -69,8 +77,12 @@ static void lay_out(struct fused *f, struct arena *arena, const struct context *
     f->angles = take_floats(arena, n * 2 * c->model->rope.n_pairs);
     f->records = arena_take(arena, records_bytes(n, input));
     f->h_records = arena_take(arena, records_bytes(n, p->n_ff));
+    if (f->is_wide) {
+        f->wide = arena_take(arena, wide_bytes(f, n, input));
+        f->h_wide = arena_take(arena, wide_bytes(f, n, p->n_ff));
+    }
     f->max_parts = (c->buffers_n_ctx + FUSED_PART - 1) / FUSED_PART;
-    int64_t n_parts = small * p->n_head_kv * f->max_parts;
+    int64_t n_parts = FUSED_WIDTH * p->n_head_kv * f->max_parts;
     struct attention_part *parts = arena_take(arena, (size_t)n_parts * sizeof *parts);
     for (int64_t i = 0; i < n_parts; i++) {
         struct attention_part part = take_part(arena, group, dim);
@@ -84,8 +96,9 @@ static void lay_out(struct fused *f, struct arena *arena, const struct context *
         struct fused_thread t = {
             .records = arena_take(arena, records_bytes(small, widest)),
             .normed = take_floats(arena, small * p->n_embd),
-            .tile = take_floats(arena, 2 * FUSED_WIDTH * FUSED_CHUNK),
-            .rows = take_floats(arena, f->unit * widest),
+            .tile = take_floats(arena, 2 * together * FUSED_CHUNK),
+            .scratch = arena_take(arena, PRODUCT_SCRATCH),
+            .rows = take_floats(arena, f->kernels.unit * widest),
             .attention = arena_take(arena, scratch),
             .part = take_part(arena, queries, dim),
         };
@@ -111,16 +124,13 @@ bool fused_init(struct context *c, const struct context_options *o, struct err *
     struct fused *f = mem_new(sizeof *f);
     if (f == NULL) return err_set(err, ERR_ENVIRONMENT, "context: not enough memory");
     c->fused = f;
-    f->packed = packed_kernels_get(c->kernels->isa);
-    f->rows = row_kernels_get(c->kernels->isa);
-    f->unit = f->packed->rows;
-    f->width = c->switches.repack ? f->packed->max_width : f->rows->max_width;
+    f->kernels = product_kernels_of(c->kernels->isa, c->switches.repack);
     if (c->switches.fused_attention) f->attention = attention_kernels_get(c->kernels->isa);
     if (c->switches.repack) {
         const struct packing_options packing = {
             .huge_pages = c->switches.huge_pages, .keep = o->keep_packed, .progress = o->progress,
             .user = o->progress_user, .cancel = o->cancel};
-        f->model = model_packed(c->model, f->packed, &packing, err);
+        f->model = model_packed(c->model, f->kernels.packed, &packing, err);
         if (f->model == NULL) return false;
     }
     f->team = threads_new(c->switches.n_threads, true, err);

@@ -10,14 +10,12 @@
 
 #include "base/arena.h"
 #include "engine/kernels/attention.h"
-#include "engine/kernels/packed.h"
-#include "engine/kernels/rows.h"
 #include "engine/model.h"
-#include "engine/packed_model.h"
+#include "engine/products.h"
 #include "engine/threads.h"
 
 enum {
-    FUSED_WIDTH = PACKED_MAX_WIDTH, /* columns of a tile of activations, at most */
+    FUSED_WIDTH = PACKED_MAX_WIDTH, /* columns of a tile of activations, and sequences of a step, at most */
     FUSED_CHUNK = PACKED_RUN_ROWS,  /* rows of gate and up that become one block of records */
     FUSED_PART = 1024,              /* positions of a part of a long context in decode */
     FUSED_QUERY_TILE = 32,          /* tokens of an attention task in prefill */
@@ -26,7 +24,7 @@ enum {
 
 struct fused_matrix {
     const struct weight *w;
-    const struct packed_matrix *packed; /* NULL: rows in file layout */
+    struct product_matrix product;
     int64_t n_units;
     bool is_float; /* multiplied as F32: the type has no integer product */
 };
@@ -45,7 +43,8 @@ const char *fused_op_name(int op); /* "prepare" .. "wait" */
 struct fused_thread {
     _Alignas(64) uint8_t *records; /* of a small block's input */
     float *normed;                 /* [FUSED_WIDTH, widest] */
-    float *tile;                   /* [2, FUSED_WIDTH, FUSED_CHUNK] results on their way */
+    float *tile;                   /* [2, columns together, FUSED_CHUNK] results on their way */
+    void *scratch;                 /* of products */
     float *rows;                   /* [unit, widest] decoded weights */
     const struct weight *decoded;  /* whose rows these are, from decoded_row on */
     int64_t decoded_row;
@@ -62,13 +61,11 @@ struct fused_thread {
 };
 
 struct fused {
-    const struct packed_kernels *packed;
-    const struct row_kernels *rows;
+    struct product_kernels kernels;
     const struct attention_kernels *attention; /* NULL: the naive way */
     const struct packed_model *model;          /* NULL: everything in file layout */
     struct threads *team;
-    int unit;
-    int width; /* columns of a tile: what the kernels do best */
+    bool is_wide; /* some matrix takes int16 activations */
     bool profile;
     struct fused_layer *layers;
     struct fused_matrix output;
@@ -78,7 +75,8 @@ struct fused {
     struct fused_tuning tuning;
     float *x, *q, *k, *v, *mixed, *h, *normed, *angles;
     uint8_t *records, *h_records;
-    struct attention_part *parts; /* [small tokens, n_head_kv, max_parts] */
+    int16_t *wide, *h_wide;       /* with is_wide */
+    struct attention_part *parts; /* [FUSED_WIDTH, n_head_kv, max_parts] */
     int64_t max_parts;
 };
 

@@ -110,7 +110,8 @@ void pass_attention(struct pass *p, int thread, const struct layer *layer, int64
     for (int64_t t = 0; t < p->n; t++) {
         positions = positions > pass_position(p, t) ? positions : pass_position(p, t) + 1;
     }
-    if (pass_is_small(p)) {
+    /* Of several sequences each token has a cache of its own. */
+    if (p->owners != NULL || pass_is_tile(p->f, p->n)) {
         const int64_t n_parts = (positions + FUSED_PART - 1) / FUSED_PART;
         const bool whole = n_parts == 1 || p->f->attention == NULL;
         while (threads_next(p->f->team, thread, m->n_head_kv, 1, &first, &last)) {
@@ -120,7 +121,7 @@ void pass_attention(struct pass *p, int thread, const struct layer *layer, int64
         }
         if (!whole) attend_parts(p, thread, index, n_parts);
     } else {
-        while (threads_next(p->f->team, thread, p->n, p->f->width, &first, &last)) {
+        while (threads_next(p->f->team, thread, p->n, p->f->kernels.width, &first, &last)) {
             for (int64_t t = first; t < last; t++) {
                 for (int64_t h = 0; h < m->n_head_kv; h++) rotate_and_store(p, layer, index, t, h);
             }

@@ -15,11 +15,11 @@ struct pass {
     volatile bool stop;   /* written by thread 0 before a barrier */
 };
 
-/* The left side of a product: F32 rows `ld` apart, and the same as records, tile by tile. */
+/* The left side of a product: F32 rows `ld` apart, and the same as records. */
 struct input {
     const float *x;
-    int64_t ld, n, cols;
-    const uint8_t *records;
+    int64_t ld;
+    struct product_input q;
 };
 
 /* A product's way out: y + bias to dst[col * ld + row] (or rows[col][row]), or added there times scale. */
@@ -36,17 +36,18 @@ struct job {
 /* ---- tiles: `width` columns of activations, the last one fewer ---- */
 
 static inline int64_t pass_tiles(const struct fused *f, int64_t n) {
-    return (n + f->width - 1) / f->width;
+    return (n + f->kernels.width - 1) / f->kernels.width;
 }
 
-static inline int64_t pass_tile_columns(const struct fused *f, int64_t n, int64_t tile) {
-    int64_t left = n - tile * f->width;
-    return left < f->width ? left : f->width;
+/* Of n_tiles tiles from `tile` on. */
+static inline int64_t pass_tile_columns(const struct fused *f, int64_t n, int64_t tile, int64_t n_tiles) {
+    int64_t left = n - tile * f->kernels.width, most = n_tiles * f->kernels.width;
+    return left < most ? left : most;
 }
 
-/* The block is one tile: every thread prepares it for itself. */
-static inline bool pass_is_small(const struct pass *p) {
-    return p->n <= p->f->width;
+/* A block of one tile: every thread prepares it for itself. */
+static inline bool pass_is_tile(const struct fused *f, int64_t n) {
+    return n <= f->kernels.width;
 }
 
 static inline struct context *pass_owner(const struct pass *p, int64_t token) {
@@ -84,6 +85,11 @@ static inline void pass_barrier(struct pass *p, int thread, enum fused_op op) {
 struct input pass_prepare(struct pass *p, int thread, const float *x, int64_t cols, int64_t n,
                           const float *weight, const struct fused_matrix *const *matrices,
                           int n_matrices);
+/* Values [columns, FUSED_CHUNK] of block `block` of a tile of the feed-forward's inside, to its records. */
+void pass_quantize_hidden(struct pass *p, const struct fused_matrix *down, int64_t tile, int64_t block,
+                          const float *h, int64_t columns);
+/* What `down` multiplies; of use behind the barrier that the caller passes. */
+struct input pass_hidden(struct pass *p, int thread, bool records);
 /* All products of a stage over one input; the caller passes the barrier. */
 void pass_run_jobs(struct pass *p, int thread, const struct job *jobs, int n_jobs,
                    const struct input *in);

@@ -15,7 +15,7 @@ static int64_t time_pass(struct context *c, int64_t n, int repeats, struct err *
     for (int i = -WARM_UPS; i < repeats; i++) {
         int64_t start = clock_now_ns();
         /* All columns of the output as well where they would be wanted: in a pass of guesses. */
-        if (!fused_forward(c, NULL, tokens, n, c->fused->logits, n <= c->fused->width ? n : 0, err)) {
+        if (!fused_forward(c, NULL, tokens, n, c->fused->logits, n <= c->fused->kernels.width ? n : 0, err)) {
             return -1;
         }
         int64_t spent = clock_now_ns() - start;
@@ -43,7 +43,7 @@ static bool best_threads(struct context *c, int64_t n, int *threads, struct err 
 }
 
 static bool measure(struct context *c, struct fused_tuning *out, struct err *err) {
-    const int64_t width = c->fused->width;
+    const int64_t width = c->fused->kernels.width;
     out->decode_threads = out->block_threads = 1;
     if (!best_threads(c, 1, &out->decode_threads, err)) return false;
     out->block_threads = c->switches.n_threads;

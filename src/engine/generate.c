@@ -129,7 +129,7 @@ static bool run_guessed(struct generation *g, int32_t token, bool *ended, struct
     struct context *c = g->c;
     const int64_t n_vocab = c->model->n_vocab;
     const int64_t room = c->n_ctx - c->n_past - 1, wanted = g->o->n_tokens - *g->n;
-    int64_t most = c->switches.lookup < c->fused->width - 1 ? c->switches.lookup : c->fused->width - 1;
+    int64_t most = c->switches.lookup < c->fused->kernels.width - 1 ? c->switches.lookup : c->fused->kernels.width - 1;
     if (most > room) most = room;
     if (most > wanted) most = wanted;
     most = worthwhile(c, g->accepted, most);
@@ -215,7 +215,7 @@ bool context_decode(struct context *c, const struct decode_options *o, int32_t *
 /* ---- several sequences ---- */
 
 int context_most_together(const struct context *c) {
-    return c->fused == NULL ? 1 : c->fused->width;
+    return c->fused == NULL ? 1 : FUSED_WIDTH;
 }
 
 static bool check_together(struct context *const *contexts, int64_t n, struct err *err) {
@@ -228,7 +228,7 @@ static bool check_together(struct context *const *contexts, int64_t n, struct er
         const struct context *c = contexts[i];
         if (!check_ready(c, err)) return false;
         if (c->model != first->model || c->n_ctx != first->n_ctx || c->fused == NULL ||
-            c->fused->packed != first->fused->packed || c->fused->model != first->fused->model ||
+            c->fused->kernels.packed != first->fused->kernels.packed || c->fused->model != first->fused->model ||
             c->switches.key_type != first->switches.key_type ||
             c->switches.value_type != first->switches.value_type) {
             return err_set(err, ERR_INPUT,
@@ -267,7 +267,7 @@ static bool run_round(struct context *const *contexts, int64_t n, const struct s
     const int64_t width = context_most_together(contexts[0]);
     for (int64_t at = 0; at < n; at += width) {
         const int64_t some = n - at < width ? n - at : width;
-        int32_t next[PACKED_MAX_WIDTH];
+        int32_t next[FUSED_WIDTH];
         for (int64_t i = 0; i < some; i++) {
             if (!context_sample(contexts[at + i], sampling, &next[i], err)) return false;
             tokens[(at + i) * stride] = next[i];

@@ -4,6 +4,7 @@
 
 #include "engine/kernels/kernels.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 static uint64_t state = 1;
@@ -17,11 +18,10 @@ static inline float random_float(void) {
     return ((float)(next_random() & 0xffff) / 32768.0f - 1.0f) * 2.0f;
 }
 
-/* A row of random blocks with small finite half-float scales. */
-static inline void random_row(uint8_t *row, enum tensor_type type, int64_t cols) {
+/* Gives the blocks of a row small finite half-float scales. */
+static inline void small_scales(uint8_t *row, enum tensor_type type, int64_t cols) {
     const struct tensor_type_info *info = tensor_type_info(type);
     int64_t bytes = (int64_t)tensor_type_row_bytes(type, (uint64_t)cols);
-    for (int64_t i = 0; i < bytes; i++) row[i] = (uint8_t)next_random();
     for (int64_t b = 0; b < bytes; b += info->block_bytes) {
         uint16_t d = f16_from_f32(random_float() * 0.01f), m = f16_from_f32(random_float() * 0.01f);
         int d_at = type == TENSOR_Q2_K   ? 80
@@ -34,6 +34,22 @@ static inline void random_row(uint8_t *row, enum tensor_type type, int64_t cols)
             memcpy(row + b + d_at + 2, &m, 2);
         }
     }
+}
+
+/* A row of random blocks. */
+static inline void random_row(uint8_t *row, enum tensor_type type, int64_t cols) {
+    int64_t bytes = (int64_t)tensor_type_row_bytes(type, (uint64_t)cols);
+    for (int64_t i = 0; i < bytes; i++) row[i] = (uint8_t)next_random();
+    small_scales(row, type, cols);
+}
+
+/* A row whose values are all as large as the type has them, or as small: where sums are too narrow, they
+ * overflow here. */
+static inline void extreme_row(uint8_t *row, enum tensor_type type, int64_t cols, bool largest) {
+    /* A byte of Q8_0 is a value, and none is -128. */
+    const int fill = type == TENSOR_Q8_0 ? (largest ? 0x7f : 0x81) : largest ? 0xff : 0;
+    memset(row, fill, (size_t)tensor_type_row_bytes(type, (uint64_t)cols));
+    small_scales(row, type, cols);
 }
 
 #endif

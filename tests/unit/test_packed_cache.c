@@ -32,8 +32,8 @@ static bool run(float *rows, struct err *err) {
     if (model == NULL) return false;
     struct context *c = context_new(model, &o, err);
     if (c != NULL) {
-        snprintf(packed_path, sizeof packed_path, "%s.%s-%d.packed", model_path, c->fused->packed->name,
-                 c->fused->packed->rows);
+        snprintf(packed_path, sizeof packed_path, "%s.%s-%d.packed", model_path, c->fused->kernels.packed->name,
+                 c->fused->kernels.packed->rows);
         CHECK(context_prefill(c, prompt, 5, rows, NULL, NULL, err));
     }
     context_free(c);

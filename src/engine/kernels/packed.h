@@ -30,7 +30,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { PACKED_BLOCK = 32, PACKED_MAX_ROWS = 16, PACKED_MAX_WIDTH = 16 };
+enum { PACKED_BLOCK = 32, PACKED_MAX_ROWS = 16, PACKED_MAX_WIDTH = 16, PACKED_STREAMS = 4 };
 
 /* Activations: records of `width` columns, one per block of 32 values, in block order. Record
  * layout for width W: int8 q[W][32], float d[W], int32 bias[W] (-8 times the sum of q: the start
@@ -61,6 +61,10 @@ struct packed_kernels {
      * tiles. Allocates nothing; any thread. NULL for types without a packed form. */
     void (*group[TENSOR_TYPE_COUNT])(float *y, int64_t stride, const uint8_t *w,
                                      const void *records, int width, int64_t n_blocks);
+    /* The same of PACKED_STREAMS groups by turns, to y[s][c * stride + r], for memory that gives more to
+     * several streams than to one; widths up to 4. NULL where it does not. */
+    void (*streams[TENSOR_TYPE_COUNT])(float *const *y, int64_t stride, const uint8_t *const *groups,
+                                       const void *records, int width, int64_t n_blocks);
 };
 
 /* The one of that ISA; the scalar one where this build or this machine lacks it. */

@@ -8,6 +8,8 @@ enum { MAX_WIDTH = 4 };
 
 #include "engine/kernels/packed_simd.h"
 
+#include "engine/kernels/packed_streams.h"
+
 static void quantize_block(uint8_t *record, int width, int column, const float *x) {
     const __m256i ones8 = _mm256_set1_epi8(1), ones16 = _mm256_set1_epi16(1);
     const __m256i abs_bits = _mm256_set1_epi32(ABS_BITS);
@@ -58,4 +60,5 @@ const struct packed_kernels packed_kernels_avx2 = {
     .fused = true,
     .quantize = packed_quantize_avx2,
     .group = PACKED_GROUPS,
+    .streams = PACKED_STREAM_GROUPS,
 };

@@ -1,5 +1,7 @@
 /* packed_finish.h - what the packed and the row product share: from the integer dots of a block to
  * its share of the result. Included after a packed_dot_*.h. */
+#ifndef WOOLLY_ENGINE_PACKED_FINISH_H
+#define WOOLLY_ENGINE_PACKED_FINISH_H
 
 static const struct packed_format formats[TENSOR_TYPE_COUNT] = PACKED_FORMATS;
 
@@ -77,3 +79,5 @@ INLINE VF finish_block(VF acc, const struct packed_format f, const VI *dot, cons
     }
     return acc;
 }
+
+#endif

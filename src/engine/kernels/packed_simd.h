@@ -1,70 +1,12 @@
 /* packed_simd.h - body of the packed product, included once per ISA after packed_vec_*.h (registers),
  * packed_dot_*.h (products) and MAX_WIDTH. Every function here is inlined with a constant type and
  * width, so the format's switches cost nothing. */
-#include "engine/kernels/packed_finish.h"
+#include "engine/kernels/packed_unpack.h"
 
 /* Wide tiles of columns spend long on a line, and asking ahead is worth 1 % there. One or two columns read
  * as fast as memory gives, in one stream that the hardware's own prefetcher follows best undisturbed: with
  * asking, Q8_0 is 14 % slower and Q4_0 7 %. */
 enum { PREFETCH_BYTES = 256, LEAST_WIDTH_TO_PREFETCH = 4 };
-
-/* The 8 lines of a block, one byte a value: line k byte j is column 4k + j. */
-INLINE void unpack_lines(VI *w, const struct packed_format f, const uint8_t *p) {
-    const int line = 4 * ROWS;
-    if (f.base_bits == 8) {
-        for (int k = 0; k < 8; k++) w[k] = vi_load(p + k * line);
-        return;
-    }
-    const VI low = vi_set1_8((1 << f.base_bits) - 1);
-    if (f.base_bits == 4) {
-        for (int k = 0; k < 4; k++) {
-            VI v = vi_load(p + k * line);
-            w[k] = vi_and(v, low);
-            w[k + 4] = vi_and(vi_shift_right(v, 4), low);
-        }
-    } else {
-        for (int k = 0; k < 2; k++) {
-            VI v = vi_load(p + k * line);
-            for (int field = 0; field < 4; field++) {
-                w[4 * k + field] = vi_and(field == 0 ? v : vi_shift_right(v, 2 * field), low);
-            }
-        }
-    }
-    const uint8_t *extra = p + f.base_bits * line;
-    if (f.extra_bits == 1) {
-        VI v = vi_load(extra), bit = vi_set1_8(1 << f.base_bits);
-        for (int k = 0; k < 8; k++) {
-            int up = f.base_bits - k;
-            VI moved = up > 0 ? vi_shift_left(v, up) : up < 0 ? vi_shift_right(v, -up) : v;
-            w[k] = vi_or(w[k], vi_and(moved, bit));
-        }
-    } else if (f.extra_bits == 2) {
-        VI bits = vi_set1_8(3 << f.base_bits);
-        for (int k = 0; k < 8; k++) {
-            VI v = vi_load(extra + k / 4 * line);
-            int up = f.base_bits - 2 * (k % 4);
-            VI moved = up > 0 ? vi_shift_left(v, up) : up < 0 ? vi_shift_right(v, -up) : v;
-            w[k] = vi_or(w[k], vi_and(moved, bits));
-        }
-    }
-    if (f.lookup) {
-        for (int k = 0; k < 8; k++) w[k] = vi_lookup_iq4(w[k]);
-    }
-}
-
-INLINE struct scales load_scales(const struct packed_format f, const uint8_t *s, VF w_d, VF w_dmin) {
-    struct scales out = {{w_d, w_d}, {w_d, w_d}};
-    for (int h = 0; h < f.scales; h++) {
-        if (f.super) {
-            out.scale[h] = vf_mul(w_d, vf_load_i8(s + h * ROWS));
-            if (f.mins) out.min[h] = vf_mul(w_dmin, vf_load_u8(s + (f.scales + h) * ROWS));
-        } else {
-            out.scale[h] = vf_load_half(s);
-            if (f.mins) out.min[h] = vf_load_half(s + 2 * ROWS);
-        }
-    }
-    return out;
-}
 
 INLINE void group_body(const enum tensor_type type, const int W, float *y, int64_t stride,
                        const uint8_t *w, const uint8_t *x, int64_t n_blocks) {

@@ -1,0 +1,72 @@
+/* packed_streams.h - PACKED_STREAMS groups of the packed layout by turns, block by block, each a stream of
+ * memory. Included after packed_simd.h by levels whose memory gives more to several streams. */
+
+/* Ahead within each stream; 8-bit weights are read fast enough without. */
+enum { STREAM_AHEAD_BYTES = 256 };
+
+INLINE void streams_body(const enum tensor_type type, const int W, float *const *y, int64_t stride,
+                         const uint8_t *const *groups, const uint8_t *x, int64_t n_blocks) {
+    const struct packed_format f = formats[type];
+    const int plane = PACKED_PLANE_BYTES(f) * ROWS, scale_bytes = PACKED_SCALE_BYTES(f) * ROWS;
+    const int tile = PACKED_TILE_BYTES(f) * ROWS, share = tile / f.blocks;
+    const int half_lines = f.scales == 1 ? 8 : 4;
+    VF acc[PACKED_STREAMS][4];
+    const uint8_t *w[PACKED_STREAMS];
+    for (int s = 0; s < PACKED_STREAMS; s++) {
+        w[s] = groups[s];
+        for (int c = 0; c < W; c++) acc[s][c] = vf_zero();
+    }
+    for (int64_t t = 0; t < n_blocks / f.blocks; t++) {
+        VF w_d[PACKED_STREAMS], w_dmin[PACKED_STREAMS];
+        for (int s = 0; s < PACKED_STREAMS; s++) {
+            w_d[s] = f.super ? vf_load_half(w[s]) : vf_zero();
+            w_dmin[s] = f.super && f.mins ? vf_load_half(w[s] + 2 * ROWS) : w_d[s];
+        }
+#pragma GCC unroll 2
+        for (int i = 0; i < f.blocks; i++, x += W * QACT_COLUMN_BYTES) {
+#pragma GCC unroll 4
+            for (int s = 0; s < PACKED_STREAMS; s++) {
+                const uint8_t *of_blocks = w[s] + PACKED_SUPER_BYTES(f) * ROWS;
+                const uint8_t *planes = of_blocks + f.blocks * scale_bytes;
+                for (int at = 0; f.base_bits < 8 && at < share; at += 64) {
+                    prefetch(w[s] + STREAM_AHEAD_BYTES + i * share + at);
+                }
+                VI lines[8];
+                unpack_lines(lines, f, planes + i * plane);
+                const struct scales scales = load_scales(f, of_blocks + i * scale_bytes, w_d[s], w_dmin[s]);
+#pragma GCC unroll 4
+                for (int c = 0; c < W; c++) {
+                    const struct column column = column_of(x, W, c);
+                    VI dot[2], start[2];
+                    start_values(start, f, column);
+                    for (int h = 0; h < f.scales; h++) {
+                        dot_lines(&dot[h], lines + 4 * h, column.q + 16 * h, half_lines, f, &start[h], W);
+                    }
+                    acc[s][c] = finish_block(acc[s][c], f, dot, &scales, column);
+                }
+            }
+        }
+        for (int s = 0; s < PACKED_STREAMS; s++) w[s] += tile;
+    }
+    for (int s = 0; s < PACKED_STREAMS; s++) {
+        for (int c = 0; c < W; c++) vf_store(y[s] + c * stride, acc[s][c]);
+    }
+}
+
+#define STREAM(type)                                                                               \
+    static void streams_##type(float *const *y, int64_t stride, const uint8_t *const *groups,      \
+                               const void *records, int width, int64_t n_blocks) {                 \
+        switch (width) {                                                                           \
+        case 1: streams_body(TENSOR_##type, 1, y, stride, groups, records, n_blocks); break;       \
+        case 2: streams_body(TENSOR_##type, 2, y, stride, groups, records, n_blocks); break;       \
+        default: streams_body(TENSOR_##type, 4, y, stride, groups, records, n_blocks); break;      \
+        }                                                                                          \
+    }
+STREAM(Q4_0) STREAM(Q4_1) STREAM(Q5_0) STREAM(Q5_1) STREAM(Q8_0) STREAM(Q2_K) STREAM(Q3_K) STREAM(Q4_K)
+STREAM(Q5_K) STREAM(Q6_K) STREAM(IQ4_NL) STREAM(IQ4_XS)
+
+#define STREAM_ENTRY(type) [TENSOR_##type] = streams_##type
+#define PACKED_STREAM_GROUPS                                                                       \
+    {STREAM_ENTRY(Q4_0), STREAM_ENTRY(Q4_1), STREAM_ENTRY(Q5_0), STREAM_ENTRY(Q5_1),               \
+     STREAM_ENTRY(Q8_0), STREAM_ENTRY(Q2_K), STREAM_ENTRY(Q3_K), STREAM_ENTRY(Q4_K),               \
+     STREAM_ENTRY(Q5_K), STREAM_ENTRY(Q6_K), STREAM_ENTRY(IQ4_NL), STREAM_ENTRY(IQ4_XS)}

@@ -1,0 +1,105 @@
+/* products.c - see products.h. */
+#include "engine/products.h"
+
+/* Columns that take turns with a panel. */
+#define PANEL_COLUMNS_TOGETHER 256
+
+struct product_kernels product_kernels_of(enum isa isa, bool repack) {
+    struct product_kernels k = {.packed = packed_kernels_get(isa), .rows = row_kernels_get(isa),
+                                .panel = panel_kernels_get(isa), .units_together = 1, .tiles_together = 1};
+    k.unit = k.packed->rows;
+    k.width = repack ? k.packed->max_width : k.rows->max_width;
+    if (k.panel != NULL) {
+        k.width = PANEL_COLUMNS;
+        k.units_together = PANEL_ROWS / k.unit;
+        k.tiles_together = PANEL_COLUMNS_TOGETHER / PANEL_COLUMNS;
+    }
+    return k;
+}
+
+bool product_is_wide(const struct product_kernels *k, enum tensor_type type) {
+    return k->panel != NULL && packed_supported(type) && k->panel->is_wide(type);
+}
+
+void product_widen(const struct product_kernels *k, int16_t *to, const uint8_t *records, int64_t block, int64_t n) {
+    k->panel->widen(to + product_wide_values(k, block), records + qact_bytes(k->width, block), n);
+}
+
+static int64_t tile_columns(const struct product_kernels *k, const struct product_input *in, int64_t tile) {
+    int64_t left = in->n - tile * k->width;
+    return left < k->width ? left : k->width;
+}
+
+static void multiply_unit(const struct product_kernels *k, const struct product_matrix *m,
+                          const struct product_input *in, int64_t unit, int64_t tile, float *y, int64_t stride) {
+    const int width = qact_width(tile_columns(k, in, tile));
+    const uint8_t *records = in->records + (size_t)tile * in->tile_bytes;
+    if (m->packed != NULL) {
+        k->packed->group[m->type](y, stride, packed_matrix_group(m->packed, unit), records, width,
+                                  packed_blocks(m->type, m->cols));
+        return;
+    }
+    const int64_t row = unit * k->unit, n_rows = m->rows - row < k->unit ? m->rows - row : k->unit;
+    k->rows->rows[m->type](y, stride, m->file + (uint64_t)row * m->row_bytes, m->row_bytes, n_rows, m->cols, records,
+                           width);
+}
+
+/* Up to two units as a panel; false where rows in file layout do not fill it. */
+static bool panel_of(const struct product_kernels *k, const struct product_matrix *m, int64_t unit, int64_t n_units,
+                     struct panel_source *from) {
+    *from = (struct panel_source){.n_rows = n_units * k->unit, .n_blocks = packed_blocks(m->type, m->cols)};
+    if (m->packed != NULL) {
+        for (int i = 0; i < n_units; i++) from->groups[i] = packed_matrix_group(m->packed, unit + i);
+        return true;
+    }
+    from->rows = m->file + (uint64_t)(unit * k->unit) * m->row_bytes;
+    from->row_bytes = m->row_bytes;
+    from->n_blocks = m->cols / PACKED_BLOCK;
+    return (unit + n_units) * k->unit <= m->rows;
+}
+
+/* Whole tiles by panels, what is left unit by unit. */
+static void multiply_panels(const struct product_kernels *k, const struct product_matrix *m,
+                            const struct product_input *in, int64_t unit, int64_t n_units, int64_t tile,
+                            int64_t n_tiles, float *y, int64_t stride, uint8_t *scratch) {
+    int64_t whole = n_tiles;
+    if (qact_width(tile_columns(k, in, tile + n_tiles - 1)) < k->width) whole--;
+    const struct panel_input columns = {.records = in->records + (size_t)tile * in->tile_bytes,
+                                        .wide = in->wide == NULL ? NULL
+                                                                 : in->wide + tile * product_wide_values(k, in->n_blocks),
+                                        .tile_bytes = in->tile_bytes, .n_blocks = in->n_blocks, .n_tiles = whole};
+    for (int64_t u = 0; u < n_units; u += k->units_together) {
+        const int64_t some = n_units - u < k->units_together ? n_units - u : k->units_together;
+        float *to = y + u * k->unit;
+        struct panel_source from;
+        const bool by_panel = panel_of(k, m, unit + u, some, &from);
+        if (by_panel && whole > 0) panel_product(k->panel, m->type, to, stride, &from, &columns, scratch);
+        for (int64_t t = by_panel ? whole : 0; t < n_tiles; t++) {
+            for (int64_t i = 0; i < some; i++) {
+                multiply_unit(k, m, in, unit + u + i, tile + t, to + t * k->width * stride + i * k->unit, stride);
+            }
+        }
+    }
+}
+
+void product_block(const struct product_kernels *k, const struct product_matrix *m, const struct product_input *in,
+                   int64_t unit, int64_t n_units, int64_t tile, int64_t n_tiles, float *y, int64_t stride,
+                   void *scratch) {
+    if (k->panel != NULL && in->n > k->width) {
+        multiply_panels(k, m, in, unit, n_units, tile, n_tiles, y, stride, scratch);
+        return;
+    }
+    for (int64_t t = 0; t < n_tiles; t++) {
+        for (int64_t u = 0; u < n_units; u++) {
+            multiply_unit(k, m, in, unit + u, tile + t, y + t * k->width * stride + u * k->unit, stride);
+        }
+    }
+}
+
+void product_streams(const struct product_kernels *k, const struct product_matrix *const *m, const int64_t *units,
+                     const struct product_input *in, float *const *y, int64_t stride) {
+    const uint8_t *groups[PACKED_STREAMS];
+    for (int s = 0; s < PACKED_STREAMS; s++) groups[s] = packed_matrix_group(m[s]->packed, units[s]);
+    k->packed->streams[m[0]->type](y, stride, groups, in->records, qact_width(in->n),
+                                   packed_blocks(m[0]->type, m[0]->cols));
+}

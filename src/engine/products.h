@@ -1,0 +1,67 @@
+/* products.h - quantised weights times quantised activations, some units of rows at a time: which kernels do
+ * it, for one column or for hundreds. What a unit computes depends neither on who computes it nor on the
+ * columns that go with it. */
+#ifndef WOOLLY_ENGINE_PRODUCTS_H
+#define WOOLLY_ENGINE_PRODUCTS_H
+
+#include "engine/kernels/packed.h"
+#include "engine/kernels/panel.h"
+#include "engine/kernels/rows.h"
+#include "engine/packed_model.h"
+
+struct product_kernels {
+    const struct packed_kernels *packed;
+    const struct row_kernels *rows;
+    const struct panel_kernels *panel; /* NULL: none for this instruction set */
+    int unit;                          /* rows that are computed together */
+    int width;                         /* columns of a tile of activations: what the kernels do best */
+    int units_together, tiles_together; /* of a block product, for which its result should have room */
+};
+
+/* repack: matrices are packed where their type has a packed form. */
+struct product_kernels product_kernels_of(enum isa isa, bool repack);
+
+/* A matrix in file layout or (packed) interleaved; its type is block-quantised. */
+struct product_matrix {
+    enum tensor_type type;
+    int64_t rows, cols;
+    const uint8_t *file;
+    uint64_t row_bytes;
+    const struct packed_matrix *packed; /* NULL: as the file has it */
+};
+
+/* Activations as records, tile by tile of `width` columns, the last one of as many as are left. */
+struct product_input {
+    int64_t n, cols;
+    const uint8_t *records;
+    size_t tile_bytes;   /* from one tile to the next */
+    const int16_t *wide; /* where product_is_wide: the same of whole tiles, from product_widen */
+    int64_t n_blocks;    /* of 32 columns in a tile, padding included */
+};
+
+/* Whether the product of many columns takes activations as int16, too. */
+bool product_is_wide(const struct product_kernels *k, enum tensor_type type);
+/* Blocks [block, block + n) of a whole tile, from its records. to: wide of that tile. */
+void product_widen(const struct product_kernels *k, int16_t *to, const uint8_t *records, int64_t block, int64_t n);
+static inline int64_t product_wide_values(const struct product_kernels *k, int64_t n_blocks) {
+    return n_blocks * k->width * PACKED_BLOCK;
+}
+
+/* y[c * stride + r] of units [unit, unit + n_units) and the columns of tiles [tile, tile + n_tiles), c and r
+ * counted from the first of them. Units of a packed matrix are always whole, and so is the width of a tile
+ * (1, 2, 4 ..): y has room for that. scratch: PRODUCT_SCRATCH bytes, 64-byte aligned. Any thread; allocates
+ * nothing. */
+enum { PRODUCT_SCRATCH = PANEL_MAX_BYTES };
+void product_block(const struct product_kernels *k, const struct product_matrix *m, const struct product_input *in,
+                   int64_t unit, int64_t n_units, int64_t tile, int64_t n_tiles, float *y, int64_t stride,
+                   void *scratch);
+
+/* Whether single tiles are best multiplied by PACKED_STREAMS units at once, each read as a stream. */
+static inline bool product_has_streams(const struct product_kernels *k, const struct product_matrix *m) {
+    return m->packed != NULL && k->packed->streams[m->type] != NULL;
+}
+/* y[s][c * stride + r] of unit units[s] of matrix m[s], all of one type and width; the only tile. */
+void product_streams(const struct product_kernels *k, const struct product_matrix *const *m, const int64_t *units,
+                     const struct product_input *in, float *const *y, int64_t stride);
+
+#endif
