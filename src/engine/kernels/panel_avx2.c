@@ -177,12 +177,19 @@ INLINE void finish_part(float (*acc)[PANEL_ROWS], const struct packed_format f, 
     }
 }
 
+/* next, next_wide: the same of the next tile, asked for meanwhile. */
 INLINE void add_blocks(float (*acc)[PANEL_ROWS], const struct packed_format f, const uint8_t *panel,
-                       const uint8_t *record, const int16_t *wide, int64_t n_blocks) {
+                       const uint8_t *record, const int16_t *wide, size_t next, size_t next_wide, int64_t n_blocks) {
     const enum kind kind = kind_of(f);
     const int lines = 8 / f.scales;
     for (int64_t b = 0; b < n_blocks; b++, panel += block_bytes_of(f), record += RECORD, wide += WIDE_RECORD) {
         const float *scales = (const float *)(const void *)(panel + line_bytes_of_block(f));
+        if (kind == KIND_WIDE) {
+            for (int at = 0; at < WIDE_RECORD; at += 32) prefetch(wide + next_wide + at);
+            prefetch(record + next + PANEL_COLUMNS * PACKED_BLOCK);
+        } else {
+            for (int at = 0; at < RECORD; at += 64) prefetch(record + next + at);
+        }
 #pragma GCC unroll 2
         for (int h = 0; h < f.scales; h++) {
             VI s[PANEL_SUMS];
@@ -211,7 +218,7 @@ INLINE void multiply_panel(float *y, int64_t stride, const enum tensor_type type
                 _mm256_store_ps(acc[c] + r, begun ? _mm256_loadu_ps(y + c * stride + r) : vf_zero());
             }
         }
-        add_blocks(acc, f, panel, records, wide, n_blocks);
+        add_blocks(acc, f, panel, records, wide, in->tile_bytes, (size_t)(in->n_blocks * WIDE_RECORD), n_blocks);
         if (kind_of(f) == KIND_WIDE) wide += in->n_blocks * WIDE_RECORD;
         for (int c = 0; c < PANEL_COLUMNS; c++) {
             for (int r = 0; r < n_rows; r += 8) vf_store(y + c * stride + r, _mm256_load_ps(acc[c] + r));
