@@ -41,7 +41,7 @@ bool kv_type_from_name(const char *name, enum kv_type *type) {
 size_t attention_scratch_bytes(int64_t n_tokens, int64_t group, int64_t head_dim) {
     size_t block = (size_t)head_dim * KV_POSITIONS; /* keys, values, keys turned */
     size_t scores = (size_t)KV_QUERIES * KV_POSITIONS;
-    size_t queries = (size_t)(n_tokens * group) * (size_t)(2 * head_dim); /* as integers */
+    size_t queries = (size_t)(n_tokens * group) * ((size_t)(2 * head_dim) + sizeof(float)); /* as integers */
     return (3 * block + scores) * sizeof(float) + queries;
 }
 

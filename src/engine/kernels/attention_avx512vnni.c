@@ -11,9 +11,10 @@
 typedef __m512i VI;
 
 #define vi_dpbusd(sum, u, s) _mm512_dpbusd_epi32(sum, u, s)
-#define vi_dpwssd(sum, a, b) _mm512_dpwssd_epi32(sum, a, b)
 #define vi_shift_right_32(v, n) _mm512_srli_epi32(v, n)
 #define vi_double_32(v, n) _mm512_slli_epi32(v, n)
+/* *sum += products of 16-bit integers, the two of a lane added */
+INLINE void vi_add_dots(VI *sum, VI a, VI b) { *sum = _mm512_dpwssd_epi32(*sum, a, b); }
 INLINE VI vi_zero(void) { return _mm512_setzero_si512(); }
 INLINE VI vi_load(const void *p) { return _mm512_loadu_si512(p); }
 INLINE VI vi_set1_32(int v) { return _mm512_set1_epi32(v); }
@@ -25,6 +26,30 @@ INLINE VI vi_broadcast_32(const void *p) {
 }
 INLINE VF vf_from_i32(VI v) { return _mm512_cvtepi32_ps(v); }
 INLINE VI vi_round(VF v) { return _mm512_cvtps_epi32(v); }
+INLINE void vi_store(void *p, VI v) { _mm512_store_si512(p, v); }
+/* The low half of each lane; the values are 16-bit ones. */
+INLINE void vi_store_i16(int16_t *p, VI v) {
+    _mm256_storeu_si256((__m256i *)(void *)p, _mm512_cvtepi32_epi16(v));
+}
+/* Each lane the low halves of both. */
+INLINE VI vi_pairs(VI low, VI high) {
+    return _mm512_mask_blend_epi16(0xaaaaaaaa, low, vi_double_32(high, 16));
+}
+/* a / b where b is positive, else 0 */
+INLINE VF vf_over_positive(VF a, VF b) {
+    return _mm512_maskz_div_ps(_mm512_cmp_ps_mask(b, vf_zero(), _CMP_GT_OQ), a, b);
+}
+/* Half floats by their bits: as many as there are lanes. */
+typedef __m256i VH;
+INLINE VH vh_zero(void) { return _mm256_setzero_si256(); }
+INLINE VH vh_load(const uint8_t *p) { return _mm256_loadu_si256((const __m256i *)(const void *)p); }
+INLINE VH vh_abs(VH v) { return _mm256_and_si256(v, _mm256_set1_epi16(0x7fff)); }
+INLINE VH vh_max(VH a, VH b) { return _mm256_max_epu16(a, b); }
+/* Floats of absolute values; NaN for infinities. */
+INLINE VF vf_halves_or_nan(VH bits) {
+    const __mmask16 no_number = _mm256_cmpge_epu16_mask(bits, _mm256_set1_epi16(0x7c00));
+    return _mm512_mask_mov_ps(_mm512_cvtph_ps(bits), no_number, vf_set1(NAN));
+}
 /* The low byte of each lane. */
 INLINE void vi_store_bytes(uint8_t *p, VI v) {
     _mm_storeu_si128((__m128i *)(void *)p, _mm512_cvtepi32_epi8(v));

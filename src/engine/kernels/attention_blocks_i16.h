@@ -1,14 +1,14 @@
 /* attention_blocks_i16.h - prompts over a half-float KV cache: a block of 64 positions is made into 16-bit
- * integers once, and the many queries that share it are multiplied by vpdpwssd, at twice the rate of
- * FMA. A key has one scale, so has a value's column of the block, a query, and the weights, whose
+ * integers once, and the many queries that share it are multiplied by products of pairs of these, at twice
+ * the rate of FMA. A key has one scale, so has a value's column of the block, a query, and the weights, whose
  * largest in a block is WEIGHT_MOST: what is lost is of the order of the half floats' own rounding.
- * Included after attention_simd.h and vi_dpwssd. */
+ * Included after attention_simd.h and the vi_ and vh_ functions of attention_avx2.c or
+ * attention_avx512vnni.c. */
 enum {
     I16_QUERIES = 64, /* of a task, that pay for making integers of a block */
     WEIGHT_MOST = 8191,
     VALUE_MOST = 4096, /* 64 * 8191 * 4096 < 2^31 */
-    HALF_ABS = 0x7fff,
-    HALF_INFINITY = 0x7c00,
+    I16_TILES = LANES == 16 ? 4 : 2, /* of positions, or registers of values, that 4 queries take at once */
 };
 
 /* A block: pairs of neighbours in the sum lie in one lane. */
@@ -36,39 +36,24 @@ INLINE float i16_most(int64_t n) {
 
 /* largest / most, and what makes integers; NaN for what is no number. */
 INLINE VF i16_scale(VF largest, float most, VF *inverse) {
-    const __mmask16 some = _mm512_cmp_ps_mask(largest, vf_zero(), _CMP_GT_OQ);
-    *inverse = _mm512_maskz_div_ps(some, vf_set1(most), largest);
+    *inverse = vf_over_positive(vf_set1(most), largest);
     return vf_mul(largest, vf_set1(1 / most));
 }
 
-/* Of 16 half floats' absolute bits. */
-INLINE VF largest_halves(__m256i bits) {
-    const __mmask16 no_number = _mm256_cmpge_epu16_mask(bits, _mm256_set1_epi16(HALF_INFINITY));
-    return _mm512_mask_mov_ps(_mm512_cvtph_ps(bits), no_number, vf_set1(NAN));
-}
-
-INLINE VI i16_pairs(VF even, VF odd) {
-    const VI high = vi_double_32(vi_round(odd), 16);
-    return _mm512_mask_blend_epi16(0xaaaaaaaa, vi_round(even), high);
-}
+/* ---- half floats into integers ---- */
 
 /* Rows beyond the last one of the tile hold what was there: their scores are masked. */
 static void i16_keys(const struct i16_block *b, const uint8_t *rows, int64_t n_rows, int64_t n) {
     for (int64_t j = 0; j < n_rows; j += TILE, rows += TILE * 2 * n) {
-        VI largest = vi_zero();
-        for (int64_t d = 0; d < n; d += 2) {
-            const VI bits = _mm512_and_si512(vi_load(rows + d * 2 * TILE), _mm512_set1_epi16(HALF_ABS));
-            largest = _mm512_max_epu16(largest, bits);
-        }
+        VH largest = vh_zero();
+        for (int64_t d = 0; d < n; d++) largest = vh_max(largest, vh_abs(vh_load(rows + d * 2 * TILE)));
         VF inverse;
-        const __m256i low = _mm512_castsi512_si256(largest), high = _mm512_extracti64x4_epi64(largest, 1);
-        vf_store(b->key_scale + j,
-                 i16_scale(largest_halves(_mm256_max_epu16(low, high)), i16_most(n), &inverse));
+        vf_store(b->key_scale + j, i16_scale(vf_halves_or_nan(largest), i16_most(n), &inverse));
         for (int64_t d = 0; d < n; d += 2) {
             const uint8_t *at = rows + d * 2 * TILE;
             const VF even = vf_mul(vf_load_half(at), inverse);
             const VF odd = vf_mul(vf_load_half(at + 2 * TILE), inverse);
-            _mm512_store_si512(b->keys + d / 2 * KV_POSITIONS + j, i16_pairs(even, odd));
+            vi_store(b->keys + d / 2 * KV_POSITIONS + j, vi_pairs(vi_round(even), vi_round(odd)));
         }
     }
 }
@@ -76,18 +61,15 @@ static void i16_keys(const struct i16_block *b, const uint8_t *rows, int64_t n_r
 static void i16_values(const struct i16_block *b, const uint8_t *rows, int64_t n_rows, int64_t n) {
     for (int64_t d = 0; d < n; d += LANES) {
         const uint8_t *at = rows + 2 * d;
-        __m256i largest = _mm256_setzero_si256();
-        for (int64_t j = 0; j < n_rows; j++) {
-            const __m256i bits = _mm256_loadu_si256((const __m256i *)(const void *)(at + j * 2 * n));
-            largest = _mm256_max_epu16(largest, _mm256_and_si256(bits, _mm256_set1_epi16(HALF_ABS)));
-        }
+        VH largest = vh_zero();
+        for (int64_t j = 0; j < n_rows; j++) largest = vh_max(largest, vh_abs(vh_load(at + j * 2 * n)));
         VF inverse;
-        const VF scale = i16_scale(largest_halves(largest), VALUE_MOST, &inverse);
+        const VF scale = i16_scale(vf_halves_or_nan(largest), VALUE_MOST, &inverse);
         vf_store(b->value_scale + d, vf_mul(scale, vf_set1(1.0f / WEIGHT_MOST)));
         for (int64_t j = 0; j < n_rows; j += 2) {
             const VF even = vf_mul(vf_load_half(at + j * 2 * n), inverse);
             const VF odd = j + 1 < n_rows ? vf_mul(vf_load_half(at + (j + 1) * 2 * n), inverse) : vf_zero();
-            _mm512_store_si512(b->values + j / 2 * n + d, i16_pairs(even, odd));
+            vi_store(b->values + j / 2 * n + d, vi_pairs(vi_round(even), vi_round(odd)));
         }
     }
 }
@@ -102,36 +84,39 @@ static void i16_queries(const struct i16_block *b, const struct attention_task *
             largest = vf_max(vf_abs(vf_load(q + d)), largest);
             good = good && vf_is_number(vf_load(q + d));
         }
-        const VF scale = i16_scale(vf_set1(good ? vf_largest(largest) : NAN), i16_most(n), &inverse);
-        b->query_scale[i] = _mm512_cvtss_f32(scale) * t->scale;
+        float scale[LANES];
+        vf_store(scale, i16_scale(vf_set1(good ? vf_largest(largest) : NAN), i16_most(n), &inverse));
+        b->query_scale[i] = scale[0] * t->scale;
         for (int64_t d = 0; d < n; d += LANES) {
-            const VI rounded = vi_round(vf_mul(vf_load(q + d), inverse));
-            _mm256_storeu_si256((__m256i *)(void *)(b->queries + i * n + d), _mm512_cvtepi32_epi16(rounded));
+            vi_store_i16(b->queries + i * n + d, vi_round(vf_mul(vf_load(q + d), inverse)));
         }
     }
 }
 
-/* Scores of queries from `first` on with the first n_tiles tiles. */
-INLINE void i16_scores(const struct i16_block *b, int64_t first, const int n_queries, const int n_tiles,
-                       int64_t n) {
+/* ---- products ---- */
+
+/* Scores of queries from `first` on with tiles [tile, tile + tiles). */
+INLINE void i16_scores(const struct i16_block *b, int64_t first, const int n_queries, int tile, const int tiles,
+                             int64_t n) {
     const int16_t *q = b->queries + first * n;
-    VI dot[QUERIES][KV_POSITIONS / TILE];
+    VI dot[QUERIES][I16_TILES];
     for (int k = 0; k < n_queries; k++) {
-        for (int i = 0; i < n_tiles; i++) dot[k][i] = vi_zero();
+        for (int i = 0; i < tiles; i++) dot[k][i] = vi_zero();
     }
     for (int64_t d = 0; d < n; d += 2) {
-        VI row[KV_POSITIONS / TILE];
-        for (int i = 0; i < n_tiles; i++) row[i] = vi_load(b->keys + d / 2 * KV_POSITIONS + i * TILE);
+        VI row[I16_TILES];
+        for (int i = 0; i < tiles; i++) row[i] = vi_load(b->keys + d / 2 * KV_POSITIONS + (tile + i) * TILE);
         for (int k = 0; k < n_queries; k++) {
             const VI x = vi_broadcast_32(q + k * n + d);
-            for (int i = 0; i < n_tiles; i++) dot[k][i] = vi_dpwssd(dot[k][i], x, row[i]);
+            for (int i = 0; i < tiles; i++) vi_add_dots(&dot[k][i], x, row[i]);
         }
     }
     for (int k = 0; k < n_queries; k++) {
         const VF scale = vf_set1(b->query_scale[first + k]);
-        for (int i = 0; i < n_tiles; i++) {
-            const VF s = vf_mul(vf_from_i32(dot[k][i]), vf_mul(vf_load(b->key_scale + i * TILE), scale));
-            vf_store(b->scores + k * KV_POSITIONS + i * TILE, s);
+        for (int i = 0; i < tiles; i++) {
+            const int j = (tile + i) * TILE;
+            const VF s = vf_mul(vf_from_i32(dot[k][i]), vf_mul(vf_load(b->key_scale + j), scale));
+            vf_store(b->scores + k * KV_POSITIONS + j, s);
         }
     }
 }
@@ -159,9 +144,7 @@ INLINE void i16_weigh(const struct i16_block *b, const int64_t *seen, const int 
         for (int j = 0; j < KV_POSITIONS; j += LANES) {
             const VF e = vf_exp(vf_sub(vf_load(s + j), shift));
             total = vf_add(total, e);
-            const VI rounded = vi_round(vf_mul(e, vf_set1(WEIGHT_MOST)));
-            _mm256_store_si256((__m256i *)(void *)(b->weights + k * KV_POSITIONS + j),
-                               _mm512_cvtepi32_epi16(rounded));
+            vi_store_i16(b->weights + k * KV_POSITIONS + j, vi_round(vf_mul(e, vf_set1(WEIGHT_MOST))));
         }
         old[k] = change[k];
         new[k] = change[QUERIES + k];
@@ -172,22 +155,21 @@ INLINE void i16_weigh(const struct i16_block *b, const int64_t *seen, const int 
 /* acc [n] of each query = old * acc + new * sum of weights and values. */
 INLINE void i16_add_values(const struct i16_block *b, float *acc, const int n_queries, const float *old,
                            const float *new, int64_t seen, int64_t n) {
-    enum { REGISTERS = 4 };
-    for (int64_t d = 0; d < n; d += REGISTERS * LANES) {
-        VI dot[QUERIES][REGISTERS];
+    for (int64_t d = 0; d < n; d += I16_TILES * LANES) {
+        VI dot[QUERIES][I16_TILES];
         for (int k = 0; k < n_queries; k++) {
-            for (int i = 0; i < REGISTERS; i++) dot[k][i] = vi_zero();
+            for (int i = 0; i < I16_TILES; i++) dot[k][i] = vi_zero();
         }
         for (int64_t j = 0; j < seen; j += 2) {
-            VI row[REGISTERS];
-            for (int i = 0; i < REGISTERS; i++) row[i] = vi_load(b->values + j / 2 * n + d + i * LANES);
+            VI row[I16_TILES];
+            for (int i = 0; i < I16_TILES; i++) row[i] = vi_load(b->values + j / 2 * n + d + i * LANES);
             for (int k = 0; k < n_queries; k++) {
                 const VI weight = vi_broadcast_32(b->weights + k * KV_POSITIONS + j);
-                for (int i = 0; i < REGISTERS; i++) dot[k][i] = vi_dpwssd(dot[k][i], weight, row[i]);
+                for (int i = 0; i < I16_TILES; i++) vi_add_dots(&dot[k][i], weight, row[i]);
             }
         }
         for (int k = 0; k < n_queries; k++) {
-            for (int i = 0; i < REGISTERS; i++) {
+            for (int i = 0; i < I16_TILES; i++) {
                 float *to = acc + k * n + d + i * LANES;
                 const VF scale = vf_mul(vf_load(b->value_scale + d + i * LANES), vf_set1(new[k]));
                 vf_store(to, vf_fma(vf_from_i32(dot[k][i]), scale, vf_mul(vf_load(to), vf_set1(old[k]))));
@@ -206,10 +188,10 @@ INLINE void i16_attend(const struct i16_block *b, const struct attention_task *t
         seen[k] = all < rows ? all : rows;
         most = seen[k] > most ? seen[k] : most;
     }
-    if (most > KV_POSITIONS / 2) {
-        i16_scores(b, first, n_queries, KV_POSITIONS / TILE, n);
+    if ((int)I16_TILES == (int)TILES && most <= KV_POSITIONS / 2) {
+        i16_scores(b, first, n_queries, 0, TILES / 2, n);
     } else {
-        i16_scores(b, first, n_queries, KV_POSITIONS / TILE / 2, n);
+        for (int tile = 0; tile * TILE < most; tile += I16_TILES) i16_scores(b, first, n_queries, tile, I16_TILES, n);
     }
     i16_weigh(b, seen, n_queries, part.max + first, part.sum + first, old, new);
     i16_add_values(b, part.acc + first * n, n_queries, old, new, most, n);

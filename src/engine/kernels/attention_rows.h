@@ -11,6 +11,11 @@
  * a function that only prefetches for one without effect and drops its calls. */
 #define kv_prefetch(p) __builtin_prefetch(p, 0, 2)
 
+/* Asks for bytes [at, at + n) of what is read next; next: or NULL. */
+INLINE void ask(const uint8_t *next, size_t at, size_t n) {
+    for (size_t i = 0; next != NULL && i < n; i += 64) kv_prefetch(next + at + i);
+}
+
 /* Where the row of a position lies when rows lie one behind the other. */
 INLINE uint8_t *row_at(void *base, enum kv_type type, int64_t position, int64_t n) {
     return (uint8_t *)base + (size_t)position * kv_row_bytes(type, n);

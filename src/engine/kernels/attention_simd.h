@@ -8,6 +8,10 @@
 enum {
     QUERIES = KV_QUERIES,
     AHEAD = LANES == 16 ? 4 : LANES == 1 ? 1 : 2, /* registers of positions (scores) or of values */
+    AHEAD_ALONE = LANES == 8 ? 8 : AHEAD,         /* the same for a query that goes alone */
+    /* While keys are multiplied the block's own values are asked for, and meanwhile the next keys: two
+     * streams of memory at any time. Else keys ask for the next keys, values for the next values. */
+    CROSS_AHEAD = LANES == 8,
 };
 
 /* ---- scores: s [KV_POSITIONS] of each query = scale * q . keys; the caller masks what is not seen ---- */
@@ -56,9 +60,11 @@ INLINE void scores_turned(float *s, const float *const *q, const int n_queries, 
     }
 }
 
-INLINE void scores_direct(float *s, const float *q, const float *keys, int64_t n_rows, int64_t n,
-                          float scale) {
+/* next: rows of next_row bytes that are asked for meanwhile; or NULL. */
+INLINE void scores_direct(float *s, const float *q, const float *keys, const uint8_t *next, size_t next_row,
+                          int64_t n_rows, int64_t n, float scale) {
     for (int64_t j = 0; j < n_rows; j++, keys += n) {
+        if (CROSS_AHEAD) ask(next, (size_t)j * next_row, next_row);
         VF sum = vf_zero(), other = vf_zero();
         int64_t d = 0;
         for (; d + 2 * LANES <= n; d += 2 * LANES) {
@@ -121,32 +127,47 @@ INLINE float value_at(const void *values, const bool half, int64_t at) {
     return half ? scale_at(values, at) : ((const float *)values)[at];
 }
 
-/* Per query: acc [n] = share * acc + sum over j of p[j] * values[j], floats or half floats. */
-INLINE void add_values(float *const *acc, const float *p, const float *share, const int n_queries,
-                       const void *values, const uint8_t *next, const bool half, int64_t seen, int64_t n) {
-    int64_t d = 0;
-    for (; d + AHEAD * LANES <= n; d += AHEAD * LANES) {
-        VF sum[QUERIES][AHEAD];
-        for (int k = 0; k < n_queries; k++) {
-            for (int i = 0; i < AHEAD; i++) {
-                sum[k][i] = vf_mul(vf_load(acc[k] + d + i * LANES), vf_set1(share[k]));
-            }
-        }
-        for (int64_t j = 0; j < seen; j++) {
-            VF row[AHEAD];
-            if (half && next != NULL && d == 0) {
-                for (int64_t at = 0; at < 2 * n; at += 64) kv_prefetch(next + j * 2 * n + at);
-            }
-            for (int i = 0; i < AHEAD; i++) row[i] = load_value(values, half, j * n + d + i * LANES);
-            for (int k = 0; k < n_queries; k++) {
-                VF weight = vf_set1(p[k * KV_POSITIONS + j]);
-                for (int i = 0; i < AHEAD; i++) sum[k][i] = vf_fma(weight, row[i], sum[k][i]);
-            }
-        }
-        for (int k = 0; k < n_queries; k++) {
-            for (int i = 0; i < AHEAD; i++) vf_store(acc[k] + d + i * LANES, sum[k][i]);
+/* Dims [d, d + registers * LANES) of add_values; asks: for what is next. */
+INLINE void add_values_at(float *const *acc, const float *p, const float *share, const int n_queries,
+                          const void *values, const uint8_t *next, size_t next_row, const bool asks, const bool half,
+                          int64_t seen, int64_t n, int64_t d, const int registers) {
+    VF sum[QUERIES][AHEAD_ALONE];
+    for (int k = 0; k < n_queries; k++) {
+        for (int i = 0; i < registers; i++) {
+            sum[k][i] = vf_mul(vf_load(acc[k] + d + i * LANES), vf_set1(share[k]));
         }
     }
+    for (int64_t j = 0; j < seen; j++) {
+        VF row[AHEAD_ALONE];
+        if (asks) ask(next, (size_t)j * next_row, next_row);
+        for (int i = 0; i < registers; i++) row[i] = load_value(values, half, j * n + d + i * LANES);
+        for (int k = 0; k < n_queries; k++) {
+            VF weight = vf_set1(p[k * KV_POSITIONS + j]);
+            for (int i = 0; i < registers; i++) sum[k][i] = vf_fma(weight, row[i], sum[k][i]);
+        }
+    }
+    for (int k = 0; k < n_queries; k++) {
+        for (int i = 0; i < registers; i++) vf_store(acc[k] + d + i * LANES, sum[k][i]);
+    }
+}
+
+/* Per query: acc [n] = share * acc + sum over j of p[j] * values[j], floats or half floats. next: rows of
+ * next_row bytes that are asked for meanwhile; or NULL. */
+INLINE void add_values(float *const *acc, const float *p, const float *share, const int n_queries,
+                       const void *values, const uint8_t *next, size_t next_row, const bool half, int64_t seen,
+                       int64_t n) {
+    int64_t d = 0;
+#define ADD_VALUES(registers)                                                                      \
+    for (; d + (registers) * LANES <= n; d += (registers) * LANES) {                               \
+        if (d == 0 && next != NULL) {                                                              \
+            add_values_at(acc, p, share, n_queries, values, next, next_row, true, half, seen, n, d, registers); \
+        } else {                                                                                   \
+            add_values_at(acc, p, share, n_queries, values, NULL, 0, false, half, seen, n, d, registers); \
+        }                                                                                          \
+    }
+    if (n_queries == 1 && (int)AHEAD_ALONE > (int)AHEAD) ADD_VALUES(AHEAD_ALONE)
+    ADD_VALUES(AHEAD)
+#undef ADD_VALUES
     for (; d < n; d++) {
         for (int k = 0; k < n_queries; k++) {
             float sum = acc[k][d] * share[k];
@@ -207,7 +228,10 @@ INLINE void attend_queries(const struct attention_task *t, const struct attentio
     const int64_t n = t->head_dim;
     /* In decode, while the first queries are at work. */
     const bool ahead = t->n_tokens == 1 && first == 0;
-    const uint8_t *next_keys = ahead ? view->next_keys : NULL, *next_values = ahead ? view->next_values : NULL;
+    const uint8_t *with_keys = !ahead ? NULL : CROSS_AHEAD ? view->value_rows : view->next_keys;
+    const uint8_t *with_values = !ahead ? NULL : CROSS_AHEAD ? view->next_keys : view->next_values;
+    const size_t with_keys_row = CROSS_AHEAD ? t->value_row : t->key_row;
+    const size_t with_values_row = CROSS_AHEAD ? t->key_row : t->value_row;
     const float *q[QUERIES];
     float *acc[QUERIES], share[QUERIES];
     int64_t most = 0, seen[QUERIES];
@@ -219,21 +243,23 @@ INLINE void attend_queries(const struct attention_task *t, const struct attentio
         acc[k] = part.acc + i * n;
     }
     if (keys_in_tiles(t->key_type, n)) {
-        scores_tiles(room->scores, t, room->queries, first, n_queries, q, view->key_rows, next_keys, most);
+        scores_tiles(room->scores, t, room->queries, first, n_queries, q, view->key_rows, with_keys, most);
     } else if (view->turned != NULL) {
         scores_turned(room->scores, q, n_queries, view->turned, most, n, t->scale);
     } else {
         for (int k = 0; k < n_queries; k++) {
-            scores_direct(room->scores + k * KV_POSITIONS, q[k], view->keys, seen[k], n, t->scale);
+            scores_direct(room->scores + k * KV_POSITIONS, q[k], view->keys,
+                          CROSS_AHEAD && k == 0 ? with_keys : NULL, with_keys_row, seen[k], n, t->scale);
         }
     }
     weigh(room->scores, seen, n_queries, part.max + first, part.sum + first, share);
     if (values_in_tiles(t->value_type, n)) {
-        add_values_tiles(acc, room->scores, share, n_queries, view->value_rows, next_values, most, n);
+        add_values_tiles(acc, room->scores, share, n_queries, view->value_rows, with_values, most, n);
     } else if (view->values != NULL) {
-        add_values(acc, room->scores, share, n_queries, view->values, NULL, false, most, n);
+        add_values(acc, room->scores, share, n_queries, view->values, CROSS_AHEAD ? with_values : NULL,
+                   with_values_row, false, most, n);
     } else {
-        add_values(acc, room->scores, share, n_queries, view->value_rows, next_values, true, most, n);
+        add_values(acc, room->scores, share, n_queries, view->value_rows, with_values, with_values_row, true, most, n);
     }
 }
 

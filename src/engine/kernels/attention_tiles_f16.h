@@ -1,11 +1,11 @@
-/* attention_tiles_f16.h - keys as half floats in tiles of 16 positions, a register of positions for every
- * value of the head: [position / 16][value][position % 16]. Read as they lie, without turning. Included
- * after attention_rows.h. */
+/* attention_tiles_f16.h - keys as half floats in tiles, a register of positions for every value of the head:
+ * [position / TILE][value][position % TILE]. Read as they lie, without turning. Included after
+ * attention_rows.h. */
 #include "engine/kernels/attention_tables.h"
 
 #include <string.h>
 
-enum { TILE = KV_TILE }; /* positions: lanes of a register */
+enum { TILE = LANES, TILES = KV_POSITIONS / TILE }; /* positions of a tile, tiles of a block */
 
 static uint8_t *tile_at(void *base, enum kv_type type, int64_t position, int64_t n) {
     return (uint8_t *)base + (size_t)(position / TILE * TILE) * kv_row_bytes(type, n);
@@ -21,33 +21,39 @@ static void store_key_f16(void *base, int64_t position, const float *x, int64_t 
     }
 }
 
-enum { TILES_TOGETHER = 4 };
+/* Registers of sums: 4 queries have as many tiles each as these are enough for, one query all of a block,
+ * since a sum must not wait for itself. */
+enum { SUMS = LANES == 16 ? 16 : 8 };
+
+INLINE int tiles_together(const int n_queries) {
+    return SUMS / n_queries < TILES ? SUMS / n_queries : TILES;
+}
 
 /* s [KV_POSITIONS] of each query for whole tiles up to n_rows. next: asked for meanwhile; or NULL. */
 INLINE void scores_f16(float *s, const int n_queries, const float *const *q, const uint8_t *rows,
                        const uint8_t *next, int64_t n_rows, int64_t n, float scale) {
-    for (int64_t j = 0; j < n_rows; j += TILE * TILES_TOGETHER) {
-        VF sum[KV_QUERIES][TILES_TOGETHER];
-        const uint8_t *tile[TILES_TOGETHER];
-        for (int i = 0; i < TILES_TOGETHER; i++) {
+    const int together = tiles_together(n_queries);
+    for (int64_t j = 0; j < n_rows; j += TILE * together) {
+        VF sum[KV_QUERIES][TILES];
+        const uint8_t *tile[TILES];
+        /* At once where there are too few registers for another pointer in the loop. */
+        if (LANES < 16) ask(next, (size_t)(j * n) * 2, 2 * (size_t)(TILE * together * n));
+        for (int i = 0; i < together; i++) {
             /* Beyond the end the first tile again: its scores are masked. */
             tile[i] = rows + (j + i * TILE < n_rows ? (size_t)(j + i * TILE) : (size_t)j) * 2 * (size_t)n;
             for (int k = 0; k < n_queries; k++) sum[k][i] = vf_zero();
         }
         for (int64_t d = 0; d < n; d++) {
-            VF row[TILES_TOGETHER];
-            if (next != NULL) {
-                kv_prefetch(next + d * 2 * TILE * TILES_TOGETHER);
-                kv_prefetch(next + d * 2 * TILE * TILES_TOGETHER + 64);
-            }
-            for (int i = 0; i < TILES_TOGETHER; i++) row[i] = vf_load_half(tile[i] + d * 2 * TILE);
+            VF row[TILES];
+            if (LANES == 16) ask(next, (size_t)(j * n + d * TILE * together) * 2, 2 * (size_t)(TILE * together));
+            for (int i = 0; i < together; i++) row[i] = vf_load_half(tile[i] + d * 2 * TILE);
             for (int k = 0; k < n_queries; k++) {
                 VF x = vf_set1(q[k][d]);
-                for (int i = 0; i < TILES_TOGETHER; i++) sum[k][i] = vf_fma(x, row[i], sum[k][i]);
+                for (int i = 0; i < together; i++) sum[k][i] = vf_fma(x, row[i], sum[k][i]);
             }
         }
         for (int k = 0; k < n_queries; k++) {
-            for (int i = 0; i < TILES_TOGETHER; i++) {
+            for (int i = 0; i < together; i++) {
                 vf_store(s + k * KV_POSITIONS + j + i * TILE, vf_mul(sum[k][i], vf_set1(scale)));
             }
         }
