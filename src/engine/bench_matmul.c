@@ -28,7 +28,6 @@ struct matmul {
     uint8_t *file;    /* one matrix in file layout, to check against */
     uint8_t *copies;  /* [n_copies] in the form that is multiplied */
     uint8_t *records; /* of all tiles */
-    int16_t *wide;    /* the same, where the product takes it */
     float *x;         /* [n_tokens, cols] */
     float *y;         /* [n_tokens up to whole tiles, padded_rows] */
     float *decoded;   /* [n_threads, FLOAT_UNIT, cols] */
@@ -64,8 +63,7 @@ static int64_t tile_columns(const struct matmul *m, int64_t tile) {
 
 static struct product_input input_of(const struct matmul *m) {
     return (struct product_input){.n = m->bench->n_tokens, .cols = m->bench->cols, .records = m->records,
-                                  .tile_bytes = qact_bytes(m->products.width, m->n_blocks), .wide = m->wide,
-                                  .n_blocks = m->n_blocks};
+                                  .tile_bytes = qact_bytes(m->products.width, m->n_blocks)};
 }
 
 static void multiply_float(struct matmul *m, int thread, const uint8_t *weights, int64_t row,
@@ -131,9 +129,6 @@ static void quantize_tile(struct matmul *m, int64_t tile) {
     const int64_t cols = m->bench->cols, columns = tile_columns(m, tile);
     uint8_t *records = m->records + (size_t)tile * qact_bytes(k->width, m->n_blocks);
     k->packed->quantize(records, qact_width(columns), (int)columns, m->x + tile * k->width * cols, cols, cols);
-    if (m->wide != NULL && qact_width(columns) == k->width) {
-        product_widen(k, m->wide + tile * product_wide_values(k, m->n_blocks), records, 0, m->n_blocks);
-    }
 }
 
 static int64_t piece_of(const struct matmul *m) {
@@ -282,17 +277,13 @@ static bool make_buffers(struct matmul *m, struct err *err) {
     const int width = m->products.width;
     const size_t n_y = (size_t)(m->n_tiles * width * m->padded_rows);
     const size_t records = (size_t)m->n_tiles * qact_bytes(width, m->n_blocks);
-    const bool wide = b->form != MATMUL_FLOAT && product_is_wide(&m->products, b->type);
-    const size_t n_wide = wide ? (size_t)(m->n_tiles * product_wide_values(&m->products, m->n_blocks)) : 0;
     m->x = mem_new_array((size_t)(b->n_tokens * b->cols), sizeof *m->x);
     m->y = mem_new_array(n_y, sizeof *m->y);
     m->records = mem_alloc_aligned(records, 64);
     m->decoded = mem_new_array((size_t)(b->window.n_threads * FLOAT_UNIT * b->cols), sizeof(float));
     m->scratch = mem_alloc_aligned((size_t)b->window.n_threads * PRODUCT_SCRATCH, 64);
-    if (wide) m->wide = mem_new_array(n_wide, sizeof *m->wide);
-    if (m->x == NULL || m->y == NULL || m->records == NULL || m->decoded == NULL || m->scratch == NULL ||
-        (wide && m->wide == NULL)) {
-        return refuse_memory(n_y * sizeof *m->y + records + n_wide * sizeof *m->wide, err);
+    if (m->x == NULL || m->y == NULL || m->records == NULL || m->decoded == NULL || m->scratch == NULL) {
+        return refuse_memory(n_y * sizeof *m->y + records, err);
     }
     memset(m->records, 0, records); /* the blocks behind cols stay zero */
     bench_fill_floats(m->x, b->n_tokens * b->cols, 2);
@@ -331,7 +322,6 @@ bool bench_matmul(const struct matmul_bench *b, double *samples_ns,
     mem_free(m.file);
     mem_free(m.copies);
     mem_free(m.records);
-    mem_free(m.wide);
     mem_free(m.scratch);
     mem_free(m.x);
     mem_free(m.y);

@@ -10,7 +10,7 @@ static int64_t larger(int64_t a, int64_t b) {
     return a > b ? a : b;
 }
 
-static struct fused_matrix matrix_of(struct fused *f, const struct weight *w) {
+static struct fused_matrix matrix_of(const struct fused *f, const struct weight *w) {
     struct fused_matrix m = {.w = w, .n_units = (w->rows + f->kernels.unit - 1) / f->kernels.unit};
     m.product = (struct product_matrix){.type = w->type, .rows = w->rows, .cols = w->cols, .file = w->data,
                                         .row_bytes = w->row_bytes};
@@ -19,7 +19,6 @@ static struct fused_matrix matrix_of(struct fused *f, const struct weight *w) {
     } else {
         m.is_float = !rows_supported(w->type) || w->cols % PACKED_BLOCK != 0;
     }
-    if (!m.is_float && product_is_wide(&f->kernels, w->type)) f->is_wide = true;
     return m;
 }
 
@@ -40,11 +39,6 @@ static bool list_matrices(struct fused *f, const struct model *model) {
 static size_t records_bytes(int64_t n, int64_t cols) {
     int64_t tiles = (n + FUSED_WIDTH - 1) / FUSED_WIDTH;
     return (size_t)tiles * qact_bytes(FUSED_WIDTH, fused_blocks(cols));
-}
-
-static size_t wide_bytes(const struct fused *f, int64_t n, int64_t cols) {
-    int64_t tiles = (n + f->kernels.width - 1) / f->kernels.width;
-    return (size_t)(tiles * product_wide_values(&f->kernels, fused_blocks(cols))) * sizeof(int16_t);
 }
 
 static float *take_floats(struct arena *arena, int64_t n) {
@@ -77,10 +71,6 @@ static void lay_out(struct fused *f, struct arena *arena, const struct context *
     f->angles = take_floats(arena, n * 2 * c->model->rope.n_pairs);
     f->records = arena_take(arena, records_bytes(n, input));
     f->h_records = arena_take(arena, records_bytes(n, p->n_ff));
-    if (f->is_wide) {
-        f->wide = arena_take(arena, wide_bytes(f, n, input));
-        f->h_wide = arena_take(arena, wide_bytes(f, n, p->n_ff));
-    }
     f->max_parts = (c->buffers_n_ctx + FUSED_PART - 1) / FUSED_PART;
     int64_t n_parts = FUSED_WIDTH * p->n_head_kv * f->max_parts;
     struct attention_part *parts = arena_take(arena, (size_t)n_parts * sizeof *parts);

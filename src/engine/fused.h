@@ -65,7 +65,6 @@ struct fused {
     const struct attention_kernels *attention; /* NULL: the naive way */
     const struct packed_model *model;          /* NULL: everything in file layout */
     struct threads *team;
-    bool is_wide; /* some matrix takes int16 activations */
     bool profile;
     struct fused_layer *layers;
     struct fused_matrix output;
@@ -75,7 +74,6 @@ struct fused {
     struct fused_tuning tuning;
     float *x, *q, *k, *v, *mixed, *h, *normed, *angles;
     uint8_t *records, *h_records;
-    int16_t *wide, *h_wide;       /* with is_wide */
     struct attention_part *parts; /* [FUSED_WIDTH, n_head_kv, max_parts] */
     int64_t max_parts;
 };

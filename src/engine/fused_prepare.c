@@ -7,10 +7,8 @@ static size_t tile_bytes(const struct fused *f, int64_t cols) {
     return qact_bytes(f->kernels.width, fused_blocks(cols));
 }
 
-static struct product_input product_input_of(const struct fused *f, int64_t n, int64_t cols, const uint8_t *records,
-                                             const int16_t *wide) {
-    return (struct product_input){.n = n, .cols = cols, .records = records, .tile_bytes = tile_bytes(f, cols),
-                                  .wide = wide, .n_blocks = fused_blocks(cols)};
+static struct product_input product_input_of(const struct fused *f, int64_t n, int64_t cols, const uint8_t *records) {
+    return (struct product_input){.n = n, .cols = cols, .records = records, .tile_bytes = tile_bytes(f, cols)};
 }
 
 /* Columns of one tile to records; the blocks beyond cols are zero. */
@@ -22,40 +20,26 @@ static void quantize_tile(const struct fused *f, uint8_t *records, const float *
     memset(records + qact_bytes(width, blocks), 0, qact_bytes(width, padded - blocks));
 }
 
-struct needs {
-    bool records, wide;
-};
-
-static struct needs needs_of(const struct fused *f, const struct fused_matrix *const *matrices, int n) {
-    struct needs needs = {false, false};
+static bool has_records(const struct fused_matrix *const *matrices, int n) {
     for (int i = 0; i < n; i++) {
-        if (matrices[i]->is_float) continue;
-        needs.records = true;
-        if (product_is_wide(&f->kernels, matrices[i]->w->type)) needs.wide = true;
+        if (!matrices[i]->is_float) return true;
     }
-    return needs;
-}
-
-/* Records `n_blocks` blocks from `block` on of a whole tile, as int16 too. */
-static void widen(const struct fused *f, int16_t *all, int64_t tile, int64_t cols, const uint8_t *records,
-                  int64_t block, int64_t n_blocks) {
-    product_widen(&f->kernels, all + tile * product_wide_values(&f->kernels, fused_blocks(cols)), records, block,
-                  n_blocks);
+    return false;
 }
 
 /* One tile, by each thread for itself. */
 static struct input prepare_tile(struct pass *p, int thread, const float *x, int64_t cols, int64_t n,
-                                 const float *weight, struct needs needs) {
+                                 const float *weight, bool records) {
     struct fused *f = p->f;
     struct fused_thread *self = &f->threads[thread];
-    struct input in = {.x = x, .ld = cols, .q = product_input_of(f, n, cols, self->records, NULL)};
+    struct input in = {.x = x, .ld = cols, .q = product_input_of(f, n, cols, self->records)};
     if (weight != NULL) {
         for (int64_t i = 0; i < n; i++) {
             p->c->kernels->rms_norm(self->normed + i * cols, x + i * cols, weight, p->c->model->params.rms_eps, cols);
         }
         in.x = self->normed;
     }
-    if (needs.records) quantize_tile(f, self->records, in.x, cols, n, cols);
+    if (records) quantize_tile(f, self->records, in.x, cols, n, cols);
     pass_mark(p, thread, FUSED_PREPARE);
     return in;
 }
@@ -65,9 +49,8 @@ struct input pass_prepare(struct pass *p, int thread, const float *x, int64_t co
                           int n_matrices) {
     struct fused *f = p->f;
     const int width = f->kernels.width;
-    struct needs needs = needs_of(f, matrices, n_matrices);
-    needs.records = needs.records && cols % PACKED_BLOCK == 0;
-    if (pass_is_tile(f, n)) return prepare_tile(p, thread, x, cols, n, weight, needs);
+    const bool records = has_records(matrices, n_matrices) && cols % PACKED_BLOCK == 0;
+    if (pass_is_tile(f, n)) return prepare_tile(p, thread, x, cols, n, weight, records);
     int64_t tile, last;
     while (threads_next(f->team, thread, pass_tiles(f, n), 1, &tile, &last)) {
         const int64_t columns = pass_tile_columns(f, n, tile, 1);
@@ -79,30 +62,21 @@ struct input pass_prepare(struct pass *p, int thread, const float *x, int64_t co
             }
             from = to;
         }
-        if (!needs.records) continue;
-        uint8_t *records = f->records + (size_t)tile * tile_bytes(f, cols);
-        quantize_tile(f, records, from, cols, columns, cols);
-        if (needs.wide && qact_width(columns) == width) {
-            widen(f, f->wide, tile, cols, records, 0, fused_blocks(cols));
-        }
+        if (records) quantize_tile(f, f->records + (size_t)tile * tile_bytes(f, cols), from, cols, columns, cols);
     }
     pass_barrier(p, thread, FUSED_PREPARE);
     return (struct input){.x = weight != NULL ? f->normed : x, .ld = cols,
-                          .q = product_input_of(f, n, cols, f->records, f->wide)};
+                          .q = product_input_of(f, n, cols, f->records)};
 }
 
 /* ---- the hidden values of the feed-forward ---- */
 
-void pass_quantize_hidden(struct pass *p, const struct fused_matrix *down, int64_t tile, int64_t block,
-                          const float *h, int64_t columns) {
+void pass_quantize_hidden(struct pass *p, int64_t tile, int64_t block, const float *h, int64_t columns) {
     struct fused *f = p->f;
     const int64_t n_ff = p->c->model->params.n_ff;
     const int width = qact_width(columns);
     uint8_t *records = f->h_records + (size_t)tile * tile_bytes(f, n_ff);
     f->kernels.packed->quantize(records + qact_bytes(width, block), width, (int)columns, h, FUSED_CHUNK, FUSED_CHUNK);
-    if (!pass_is_tile(f, p->n) && width == f->kernels.width && product_is_wide(&f->kernels, down->w->type)) {
-        widen(f, f->h_wide, tile, n_ff, records, block, 1);
-    }
 }
 
 static void zero_tails(const struct fused *f, int64_t n, int64_t cols) {
@@ -111,7 +85,6 @@ static void zero_tails(const struct fused *f, int64_t n, int64_t cols) {
         const int width = qact_width(pass_tile_columns(f, n, t, 1));
         uint8_t *records = f->h_records + (size_t)t * tile_bytes(f, cols);
         memset(records + qact_bytes(width, blocks), 0, qact_bytes(width, padded - blocks));
-        if (f->is_wide && width == f->kernels.width) widen(f, f->h_wide, t, cols, records, blocks, padded - blocks);
     }
 }
 
@@ -119,5 +92,5 @@ struct input pass_hidden(struct pass *p, int thread, bool records) {
     const int64_t n_ff = p->c->model->params.n_ff;
     if (thread == 0 && records) zero_tails(p->f, p->n, n_ff);
     return (struct input){.x = p->f->h, .ld = n_ff,
-                          .q = product_input_of(p->f, p->n, n_ff, p->f->h_records, p->f->h_wide)};
+                          .q = product_input_of(p->f, p->n, n_ff, p->f->h_records)};
 }

@@ -224,7 +224,7 @@ static void stream_chunks(struct pass *p, struct fused_thread *self, const struc
 
 /* SwiGLU of some tiles of a chunk, as records or as what is multiplied as floats. */
 static void finish_chunk(struct pass *p, const struct chunk *chunk, int64_t n, int64_t tile, int64_t n_tiles,
-                         const struct fused_matrix *down, bool records) {
+                         bool records) {
     struct fused *f = p->f;
     const struct product_kernels *k = &f->kernels;
     const int64_t n_ff = p->c->model->params.n_ff;
@@ -236,7 +236,7 @@ static void finish_chunk(struct pass *p, const struct chunk *chunk, int64_t n, i
             p->c->kernels->swiglu(h + c * ld, chunk->gate + at + c * FUSED_CHUNK,
                                   chunk->up + at + c * FUSED_CHUNK, chunk->n_rows);
         }
-        if (records) pass_quantize_hidden(p, down, t, chunk->index, h, columns);
+        if (records) pass_quantize_hidden(p, t, chunk->index, h, columns);
     }
 }
 
@@ -262,7 +262,7 @@ void pass_feed_forward(struct pass *p, int thread, const struct layer *weights,
         for (int64_t i = first; i < first + half; i++) {
             const struct chunk pair[] = {chunk_of(p, self, i, 0, k->width), chunk_of(p, self, i + half, 1, k->width)};
             stream_chunks(p, self, layer, &in, pair, 2);
-            for (int c = 0; c < 2; c++) finish_chunk(p, &pair[c], p->n, 0, 1, &layer->down, records);
+            for (int c = 0; c < 2; c++) finish_chunk(p, &pair[c], p->n, 0, 1, records);
         }
         for (int64_t t = 0; t < tiles; t += together) {
             const int64_t n_tiles = tiles - t < together ? tiles - t : together;
@@ -273,7 +273,7 @@ void pass_feed_forward(struct pass *p, int thread, const struct layer *weights,
                 } else {
                     multiply_chunk(p, self, layer, &in, &chunk, t, n_tiles);
                 }
-                finish_chunk(p, &chunk, p->n, t, n_tiles, &layer->down, records);
+                finish_chunk(p, &chunk, p->n, t, n_tiles, records);
             }
         }
     }

@@ -17,14 +17,6 @@ struct product_kernels product_kernels_of(enum isa isa, bool repack) {
     return k;
 }
 
-bool product_is_wide(const struct product_kernels *k, enum tensor_type type) {
-    return k->panel != NULL && packed_supported(type) && k->panel->is_wide(type);
-}
-
-void product_widen(const struct product_kernels *k, int16_t *to, const uint8_t *records, int64_t block, int64_t n) {
-    k->panel->widen(to + product_wide_values(k, block), records + qact_bytes(k->width, block), n);
-}
-
 static int64_t tile_columns(const struct product_kernels *k, const struct product_input *in, int64_t tile) {
     int64_t left = in->n - tile * k->width;
     return left < k->width ? left : k->width;
@@ -65,9 +57,7 @@ static void multiply_panels(const struct product_kernels *k, const struct produc
     int64_t whole = n_tiles;
     if (qact_width(tile_columns(k, in, tile + n_tiles - 1)) < k->width) whole--;
     const struct panel_input columns = {.records = in->records + (size_t)tile * in->tile_bytes,
-                                        .wide = in->wide == NULL ? NULL
-                                                                 : in->wide + tile * product_wide_values(k, in->n_blocks),
-                                        .tile_bytes = in->tile_bytes, .n_blocks = in->n_blocks, .n_tiles = whole};
+                                        .tile_bytes = in->tile_bytes, .n_tiles = whole};
     for (int64_t u = 0; u < n_units; u += k->units_together) {
         const int64_t some = n_units - u < k->units_together ? n_units - u : k->units_together;
         float *to = y + u * k->unit;

@@ -34,18 +34,8 @@ struct product_matrix {
 struct product_input {
     int64_t n, cols;
     const uint8_t *records;
-    size_t tile_bytes;   /* from one tile to the next */
-    const int16_t *wide; /* where product_is_wide: the same of whole tiles, from product_widen */
-    int64_t n_blocks;    /* of 32 columns in a tile, padding included */
+    size_t tile_bytes; /* from one tile to the next */
 };
-
-/* Whether the product of many columns takes activations as int16, too. */
-bool product_is_wide(const struct product_kernels *k, enum tensor_type type);
-/* Blocks [block, block + n) of a whole tile, from its records. to: wide of that tile. */
-void product_widen(const struct product_kernels *k, int16_t *to, const uint8_t *records, int64_t block, int64_t n);
-static inline int64_t product_wide_values(const struct product_kernels *k, int64_t n_blocks) {
-    return n_blocks * k->width * PACKED_BLOCK;
-}
 
 /* y[c * stride + r] of units [unit, unit + n_units) and the columns of tiles [tile, tile + n_tiles), c and r
  * counted from the first of them. Units of a packed matrix are always whole, and so is the width of a tile

@@ -29,7 +29,7 @@ struct alignas_line {
 struct worker {
     _Alignas(LINE) struct threads *team;
     pthread_t handle;
-    int index;
+    int index, cpu; /* cpu: where it is pinned, -1: nowhere */
     uint32_t stage; /* of the thread, counts barriers */
     /* Taken of the thread's share, by stage; others take here too when theirs is done. */
     _Alignas(LINE) _Atomic int64_t taken[STAGES];
@@ -44,6 +44,7 @@ struct threads {
     atomic_int sleepers;
     atomic_bool ending;
     int n, n_made, n_active;
+    int home; /* the CPU that helpers leave to the caller; -1: not known */
     void (*body)(void *user, int thread);
     void *user;
     struct worker workers[];
@@ -72,18 +73,39 @@ int threads_available(void) {
     return n < 1 ? 1 : n > MAX_THREADS ? MAX_THREADS : n;
 }
 
-/* Best effort: a machine that forbids it runs unpinned. */
-static void pin_to(pthread_t thread, int index) {
-    cpu_set_t all, one;
-    if (sched_getaffinity(0, sizeof all, &all) != 0 || CPU_COUNT(&all) == 0) return;
+/* The CPU with that number among those allowed, in a circle; -1: not known. */
+static int cpu_of(int index) {
+    cpu_set_t all;
+    if (sched_getaffinity(0, sizeof all, &all) != 0 || CPU_COUNT(&all) == 0) return -1;
     int wanted = index % CPU_COUNT(&all);
     for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
-        if (!CPU_ISSET(cpu, &all) || wanted-- > 0) continue;
-        CPU_ZERO(&one);
-        CPU_SET(cpu, &one);
-        pthread_setaffinity_np(thread, sizeof one, &one);
-        return;
+        if (CPU_ISSET(cpu, &all) && wanted-- == 0) return cpu;
     }
+    return -1;
+}
+
+/* Best effort: a machine that forbids it runs unpinned. Where it is now, or -1. */
+static int pin_to(pthread_t thread, int index) {
+    cpu_set_t one;
+    const int cpu = cpu_of(index);
+    if (cpu < 0) return -1;
+    CPU_ZERO(&one);
+    CPU_SET(cpu, &one);
+    return pthread_setaffinity_np(thread, sizeof one, &one) == 0 ? cpu : -1;
+}
+
+/* Takes the caller off a helper's CPU: the kernel would, but some milliseconds late. It may run anywhere
+ * afterwards, as before: it has other work, and processes to start. */
+static void move_home(const struct threads *team) {
+    cpu_set_t all, one;
+    bool shared = false;
+    const int here = team->home < 0 ? -1 : sched_getcpu();
+    for (int i = 1; i < team->n_active && here >= 0; i++) shared = shared || team->workers[i].cpu == here;
+    if (!shared) return;
+    if (sched_getaffinity(0, sizeof all, &all) != 0 || !CPU_ISSET(team->home, &all)) return;
+    CPU_ZERO(&one);
+    CPU_SET(team->home, &one);
+    if (sched_setaffinity(0, sizeof one, &one) == 0) sched_setaffinity(0, sizeof all, &all);
 }
 
 /* The next region's number, once it has begun. */
@@ -121,6 +143,8 @@ struct threads *threads_new(int n, bool pin, struct err *err) {
     memset(team, 0, sizeof *team + (size_t)n * sizeof *team->workers);
     team->n = n;
     team->n_made = 1;
+    /* With more threads than CPUs the caller has none of its own. */
+    team->home = pin && n <= threads_available() ? cpu_of(0) : -1;
     for (int i = 0; i < n; i++) {
         team->workers[i].team = team;
         team->workers[i].index = i;
@@ -134,7 +158,7 @@ struct threads *threads_new(int n, bool pin, struct err *err) {
             threads_free(team);
             return NULL;
         }
-        if (pin) pin_to(team->workers[i].handle, i);
+        team->workers[i].cpu = pin ? pin_to(team->workers[i].handle, i) : -1;
     }
     return team;
 }
@@ -169,7 +193,10 @@ void threads_run(struct threads *team, int n, void (*body)(void *user, int threa
             atomic_store_explicit(&team->workers[i].taken[s], 0, memory_order_relaxed);
         }
     }
-    if (team->n_active > 1) begin_region(team);
+    if (team->n_active > 1) {
+        move_home(team);
+        begin_region(team);
+    }
     body(user, 0);
     threads_barrier(team, 0);
 }

@@ -46,8 +46,7 @@ static inline void random_row(uint8_t *row, enum tensor_type type, int64_t cols)
 /* A row whose values are all as large as the type has them, or as small: where sums are too narrow, they
  * overflow here. */
 static inline void extreme_row(uint8_t *row, enum tensor_type type, int64_t cols, bool largest) {
-    /* A byte of Q8_0 is a value, and none is -128. */
-    const int fill = type == TENSOR_Q8_0 ? (largest ? 0x7f : 0x81) : largest ? 0xff : 0;
+    const int fill = type == TENSOR_Q8_0 ? (largest ? 0x7f : 0x80) : largest ? 0xff : 0;
     memset(row, fill, (size_t)tensor_type_row_bytes(type, (uint64_t)cols));
     small_scales(row, type, cols);
 }

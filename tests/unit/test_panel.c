@@ -14,7 +14,6 @@ struct problem {
     int64_t n_rows, cols, n_blocks; /* rows: 8 or 16 */
     uint64_t row_bytes;
     uint8_t *file, *groups[2], *records;
-    int16_t *wide;
     size_t tile_bytes;
 };
 
@@ -30,7 +29,7 @@ static void expect(float *y, const struct problem *p, const struct packed_kernel
 static void multiply(float *y, int64_t stride, const struct problem *p, const struct panel_kernels *k,
                      bool from_rows) {
     uint8_t *scratch = mem_alloc_aligned(PANEL_MAX_BYTES, 64);
-    const struct panel_input in = {p->records, p->wide, p->tile_bytes, p->n_blocks, TILES};
+    const struct panel_input in = {p->records, p->tile_bytes, TILES};
     struct panel_source from = {.groups = {p->groups[0], p->groups[1]}, .n_rows = p->n_rows,
                                 .n_blocks = p->n_blocks};
     if (from_rows) {
@@ -76,7 +75,6 @@ static void test_shape(enum tensor_type type, int64_t n_rows, int64_t cols, cons
     p.tile_bytes = qact_bytes(PANEL_COLUMNS, p.n_blocks) + 64;
     p.file = mem_alloc((size_t)n_rows * p.row_bytes);
     p.records = mem_new(TILES * p.tile_bytes);
-    p.wide = mem_new(TILES * (size_t)p.n_blocks * PANEL_COLUMNS * PACKED_BLOCK * sizeof *p.wide);
     float *x = mem_new((size_t)(COLUMNS * cols) * sizeof *x);
     for (int64_t i = 0; i < COLUMNS * cols; i++) x[i] = random_float();
     for (int64_t i = 0; i < 2 * cols; i++) x[i] = i < cols ? 2.0f : -2.0f; /* all bytes 127, and -127 */
@@ -91,13 +89,11 @@ static void test_shape(enum tensor_type type, int64_t n_rows, int64_t cols, cons
     for (int t = 0; t < TILES; t++) {
         uint8_t *records = p.records + (size_t)t * p.tile_bytes;
         packed->quantize(records, PANEL_COLUMNS, PANEL_COLUMNS, x + t * PANEL_COLUMNS * cols, cols, cols);
-        k->widen(p.wide + t * p.n_blocks * PANEL_COLUMNS * PACKED_BLOCK, records, p.n_blocks);
     }
     check_problem(&p, packed, k);
     for (int g = 0; g < 2; g++) mem_free(p.groups[g]);
     mem_free(p.file);
     mem_free(p.records);
-    mem_free(p.wide);
     mem_free(x);
 }
 

@@ -3,9 +3,9 @@
  * For instruction sets whose integer products need more than one instruction: there unpacking the weights
  * again for each tile costs as much as multiplying them, and a tile must be as large as the registers allow.
  * A panel is a run of blocks of 32 columns; per block, lane by lane as in packed.h:
- *   narrow types   8 lines of 16 rows x 4 bytes, line k byte j is column 4 k + j
- *   wide types     16 lines of 16 rows x 2 int16, line k value j is column 2 k + j
- *   then           float scale [16] for each scale of a block, and the same of mins where the type has them
+ *   values    8 lines of 16 rows x 4 bytes, line k byte j is column 4 k + j; of large types two lines each,
+ *             sizes and signs
+ *   numbers   float scale [16] for each scale of a block, the same of mins, and what large types need
  * Every result takes the steps of the packed product, in its order: the same bits. */
 #ifndef WOOLLY_ENGINE_PANEL_H
 #define WOOLLY_ENGINE_PANEL_H
@@ -15,24 +15,19 @@
 enum {
     PANEL_ROWS = 16,
     PANEL_COLUMNS = 4, /* the width of the records */
-    PANEL_BLOCKS = 32, /* of a panel at most, so that it stays in the first-level cache (wide: half of it) */
+    PANEL_BLOCKS = 32, /* of a panel at most, so that it stays in the first-level cache (large: half of it) */
     PANEL_MAX_BYTES = PANEL_BLOCKS * (512 + 4 * 64),
 };
 
-/* Where a product's activations are: records of width 4, tile by tile, and for wide types the same values
- * as int16 [n_blocks][4][32]. `block` is where the panel begins. */
+/* A product's activations: records of width 4, tile by tile. */
 struct panel_input {
     const uint8_t *records;
-    const int16_t *wide;
-    size_t tile_bytes; /* of records; of wide: n_blocks * PANEL_COLUMNS * PACKED_BLOCK values */
-    int64_t n_blocks;  /* of a tile, padding included */
+    size_t tile_bytes; /* from one tile to the next */
     int64_t n_tiles;
 };
 
 struct panel_kernels {
-    bool (*is_wide)(enum tensor_type type);
-    /* The values of one tile's records as int16. */
-    void (*widen)(int16_t *to, const uint8_t *records, int64_t n_blocks);
+    bool (*is_large)(enum tensor_type type);
     /* Unpacks n_blocks from `block` on, both multiples of the type's tile, n_blocks at most
      * PANEL_BLOCKS or half of it. second NULL: rows of zeros. panel: PANEL_MAX_BYTES, 64-byte aligned. */
     void (*from_groups[TENSOR_TYPE_COUNT])(uint8_t *panel, const uint8_t *first, const uint8_t *second,

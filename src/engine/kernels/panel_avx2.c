@@ -1,9 +1,8 @@
-/* panel_avx2.c - panels with vpmaddubsw and vpmaddwd; see panel.h.
+/* panel_avx2.c - panels with vpmaddubsw; see panel.h.
  *
  * How a type is multiplied follows from what its values leave room for in 16 bits, where the products of a
  * block should be added: 4-bit values as unsigned ones (15 * 127 * 16 products), 5- and 6-bit values around
- * their middle (16 * 127 * 16; 32 * 127 * 8). 8-bit values leave none: they are made 16-bit ones, which
- * vpmaddwd adds in 32. */
+ * their middle (16 * 127 * 16, 32 * 127 * 8). 8-bit values leave none: each product is widened. */
 #include "engine/kernels/panel.h"
 
 #include "engine/kernels/packed_vec_avx2.h"
@@ -13,11 +12,11 @@
 #include "engine/kernels/panel_lines_avx2.h"
 #include "engine/kernels/rows_unpack.h"
 
-enum kind { KIND_UNSIGNED, KIND_SIGNED, KIND_WIDE };
-enum { LINE = 4 * PANEL_ROWS, RECORD = PANEL_COLUMNS * QACT_COLUMN_BYTES, WIDE_RECORD = PANEL_COLUMNS * PACKED_BLOCK };
+enum kind { KIND_UNSIGNED, KIND_SIGNED, KIND_WIDENED };
+enum { LINE = 4 * PANEL_ROWS, RECORD = PANEL_COLUMNS * QACT_COLUMN_BYTES };
 
 INLINE enum kind kind_of(const struct packed_format f) {
-    if (is_wide(f)) return KIND_WIDE;
+    if (is_wide(f)) return KIND_WIDENED;
     return f.base_bits + f.extra_bits > 4 ? KIND_SIGNED : KIND_UNSIGNED;
 }
 
@@ -26,42 +25,46 @@ INLINE int middle_of(const struct packed_format f) {
     return kind_of(f) == KIND_SIGNED ? 1 << (f.base_bits + f.extra_bits - 1) : 0;
 }
 
-INLINE int line_bytes_of_block(const struct packed_format f) {
-    return kind_of(f) == KIND_WIDE ? 16 * LINE : 8 * LINE;
+/* Of widened types sizes and signs lie apart. */
+INLINE int line_bytes(const struct packed_format f) {
+    return kind_of(f) == KIND_WIDENED ? 2 * LINE : LINE;
+}
+
+/* Floats of a block: scales, mins, and (as int32) what turned bits are short of. */
+INLINE int numbers_of(const struct packed_format f) {
+    return f.scales * (1 + (f.mins ? 1 : 0) + (kind_of(f) == KIND_WIDENED ? 1 : 0));
 }
 
 INLINE int block_bytes_of(const struct packed_format f) {
-    return line_bytes_of_block(f) + f.scales * (f.mins ? 2 : 1) * PANEL_ROWS * (int)sizeof(float);
+    return 8 * line_bytes(f) + numbers_of(f) * PANEL_ROWS * (int)sizeof(float);
 }
 
-static bool panel_is_wide(enum tensor_type type) {
-    return kind_of(formats[type]) == KIND_WIDE;
+static bool panel_is_large(enum tensor_type type) {
+    return kind_of(formats[type]) == KIND_WIDENED;
 }
 
 /* ---- unpacking: 8 rows at a time, half a line ---- */
 
 INLINE void store_half_block(uint8_t *to, const struct packed_format f, const VI *lines,
                              const struct scales *scales, const int half) {
-    static const int8_t pairs[2][16] = {{-1, 0, -1, 1, -1, 4, -1, 5, -1, 8, -1, 9, -1, 12, -1, 13},
-                                        {-1, 2, -1, 3, -1, 6, -1, 7, -1, 10, -1, 11, -1, 14, -1, 15}};
-    const enum kind kind = kind_of(f);
+    float *numbers = (float *)(void *)(to + 8 * line_bytes(f)) + half * PANEL_ROWS / 2;
+    VI shortage = vi_zero(); /* sum of |w| where w is negative */
     for (int k = 0; k < 8; k++) {
-        if (kind == KIND_WIDE) {
-            for (int i = 0; i < 2; i++) {
-                VI bytes = vi_shuffle(lines[k], vi_load_quad(pairs[i]));
-                _mm256_store_si256((VI *)(void *)(to + (2 * k + i) * LINE + half * LINE / 2),
-                                   _mm256_srai_epi16(bytes, 8));
-            }
-            continue;
+        VI *line = (VI *)(void *)(to + k * line_bytes(f) + half * LINE / 2), w = lines[k];
+        if (kind_of(f) == KIND_SIGNED) w = _mm256_sub_epi8(w, vi_set1_8(middle_of(f)));
+        if (kind_of(f) == KIND_WIDENED) {
+            const VI sign = _mm256_cmpgt_epi8(vi_zero(), w);
+            w = vi_abs_8(w);
+            shortage = vi_add_32(shortage, vi_widen_pairs(vi_maddubs(vi_and(w, sign), vi_set1_8(1))));
+            _mm256_store_si256(line + LINE / (int)sizeof *line, sign);
         }
-        VI line = kind == KIND_SIGNED ? _mm256_sub_epi8(lines[k], vi_set1_8(middle_of(f))) : lines[k];
-        _mm256_store_si256((VI *)(void *)(to + k * LINE + half * LINE / 2), line);
+        _mm256_store_si256(line, w);
     }
-    float *s = (float *)(void *)(to + line_bytes_of_block(f)) + half * PANEL_ROWS / 2;
     for (int h = 0; h < f.scales; h++) {
-        vf_store(s + h * PANEL_ROWS, scales->scale[h]);
-        if (f.mins) vf_store(s + (f.scales + h) * PANEL_ROWS, scales->min[h]);
+        vf_store(numbers + h * PANEL_ROWS, scales->scale[h]);
+        if (f.mins) vf_store(numbers + (f.scales + h) * PANEL_ROWS, scales->min[h]);
     }
+    if (kind_of(f) == KIND_WIDENED) _mm256_storeu_si256((VI *)(void *)(numbers + PANEL_ROWS), shortage);
 }
 
 INLINE void store_no_rows(uint8_t *to, const struct packed_format f, int64_t n_blocks) {
@@ -136,17 +139,29 @@ INLINE void rows_to_panel(uint8_t *to, const enum tensor_type type, const uint8_
 
 /* ---- products ---- */
 
+/* What is added to the integer sums of a column of part h: of the zero that the type subtracts, less the
+ * middle that is subtracted already. The record has -8 times the sum of x. */
+INLINE VI start_of(const struct packed_format f, const struct column x, const int h) {
+    if (kind_of(f) == KIND_UNSIGNED) {
+        VI start[2];
+        start_values(start, f, x);
+        return start[h];
+    }
+    return vi_sub_32(vi_zero(), _mm256_slli_epi32(vi_broadcast_32(x.bias), 1));
+}
+
+INLINE bool has_start(const struct packed_format f) {
+    return kind_of(f) == KIND_UNSIGNED ? f.zero != 0 : kind_of(f) == KIND_SIGNED && f.zero == 0;
+}
+
 /* acc [PANEL_COLUMNS][PANEL_ROWS] + the part of a block that has scale h; s: its sums. */
 INLINE void finish_part(float (*acc)[PANEL_ROWS], const struct packed_format f, VI *s, const float *scales,
                         const uint8_t *record, const int h) {
-    const enum kind kind = kind_of(f);
-    const float *mins = scales + f.scales * PANEL_ROWS;
+    const float *mins = scales + f.scales * PANEL_ROWS, *shortage = scales + PANEL_ROWS; /* one or the other */
 #pragma GCC unroll 4
     for (int c = 0; c < PANEL_COLUMNS; c++) {
         const struct column x = column_of(record, PANEL_COLUMNS, c);
         const VF d = vf_broadcast(x.d);
-        VI start[2];
-        start_values(start, f, x);
         float min_share = 0;
         if (f.mins && f.scales == 2) {
             int32_t bias, half;
@@ -157,15 +172,13 @@ INLINE void finish_part(float (*acc)[PANEL_ROWS], const struct packed_format f, 
             min_share = x_d * ((float)(h == 0 ? half : bias - half) * -0.125f);
         }
         const VF s_x = f.scales == 2 ? vf_set1(min_share) : vf_broadcast(x.s);
+        const VI start = start_of(f, x, h);
         for (int half = 0; half < 2; half++) {
             VI dot = s[2 * c + half];
             float *to = acc[c] + half * 8;
-            if (kind != KIND_WIDE) dot = vi_widen_pairs(dot);
-            if (kind == KIND_UNSIGNED && f.zero != 0) dot = vi_add_32(dot, start[h]);
-            /* -8 times the sum of x is at hand; middle times the sum is wanted. */
-            if (kind == KIND_SIGNED && f.zero == 0) {
-                dot = vi_sub_32(dot, _mm256_slli_epi32(vi_broadcast_32(x.bias), 1));
-            }
+            if (kind_of(f) != KIND_WIDENED) dot = vi_widen_pairs(dot);
+            if (kind_of(f) == KIND_WIDENED) dot = vi_add_32(dot, vi_load(shortage + half * 8));
+            if (has_start(f)) dot = vi_add_32(dot, start);
             VF sum = vf_fma(vf_mul(vf_from_i32(dot), d), _mm256_load_ps(scales + h * PANEL_ROWS + half * 8),
                             _mm256_load_ps(to));
             if (f.mins) {
@@ -177,28 +190,21 @@ INLINE void finish_part(float (*acc)[PANEL_ROWS], const struct packed_format f, 
     }
 }
 
-/* next, next_wide: the same of the next tile, asked for meanwhile. */
+/* next: from a record to that of the next tile, which is asked for meanwhile. */
 INLINE void add_blocks(float (*acc)[PANEL_ROWS], const struct packed_format f, const uint8_t *panel,
-                       const uint8_t *record, const int16_t *wide, size_t next, size_t next_wide, int64_t n_blocks) {
-    const enum kind kind = kind_of(f);
+                       const uint8_t *record, size_t next, int64_t n_blocks) {
     const int lines = 8 / f.scales;
-    for (int64_t b = 0; b < n_blocks; b++, panel += block_bytes_of(f), record += RECORD, wide += WIDE_RECORD) {
-        const float *scales = (const float *)(const void *)(panel + line_bytes_of_block(f));
-        if (kind == KIND_WIDE) {
-            for (int at = 0; at < WIDE_RECORD; at += 32) prefetch(wide + next_wide + at);
-            prefetch(record + next + PANEL_COLUMNS * PACKED_BLOCK);
-        } else {
-            for (int at = 0; at < RECORD; at += 64) prefetch(record + next + at);
-        }
+    for (int64_t b = 0; b < n_blocks; b++, panel += block_bytes_of(f), record += RECORD) {
+        const float *scales = (const float *)(const void *)(panel + 8 * line_bytes(f));
+        for (int at = 0; at < RECORD; at += 64) prefetch(record + next + at);
 #pragma GCC unroll 2
         for (int h = 0; h < f.scales; h++) {
+            const uint8_t *w = panel + h * 4 * line_bytes(f), *x = record + h * 16;
             VI s[PANEL_SUMS];
-            if (kind == KIND_WIDE) {
-                wide_lines(s, panel, wide);
-            } else if (kind == KIND_SIGNED) {
-                signed_lines(s, panel + h * 4 * LINE, record + h * 16, lines);
-            } else {
-                unsigned_lines(s, panel + h * 4 * LINE, record + h * 16, lines);
+            switch (kind_of(f)) {
+            case KIND_UNSIGNED: unsigned_lines(s, w, x, lines); break;
+            case KIND_SIGNED: signed_lines(s, w, x, lines); break;
+            default: widened_lines(s, w, x); break;
             }
             finish_part(acc, f, s, scales, record, h);
         }
@@ -209,7 +215,6 @@ INLINE void multiply_panel(float *y, int64_t stride, const enum tensor_type type
                            int64_t n_rows, const struct panel_input *in, int64_t block, int64_t n_blocks) {
     const struct packed_format f = formats[type];
     const uint8_t *records = in->records + block * RECORD;
-    const int16_t *wide = kind_of(f) == KIND_WIDE ? in->wide + block * WIDE_RECORD : NULL;
     for (int64_t t = 0; t < in->n_tiles; t++, y += PANEL_COLUMNS * stride, records += in->tile_bytes) {
         _Alignas(32) float acc[PANEL_COLUMNS][PANEL_ROWS];
         for (int c = 0; c < PANEL_COLUMNS; c++) {
@@ -218,19 +223,9 @@ INLINE void multiply_panel(float *y, int64_t stride, const enum tensor_type type
                 _mm256_store_ps(acc[c] + r, begun ? _mm256_loadu_ps(y + c * stride + r) : vf_zero());
             }
         }
-        add_blocks(acc, f, panel, records, wide, in->tile_bytes, (size_t)(in->n_blocks * WIDE_RECORD), n_blocks);
-        if (kind_of(f) == KIND_WIDE) wide += in->n_blocks * WIDE_RECORD;
+        add_blocks(acc, f, panel, records, in->tile_bytes, n_blocks);
         for (int c = 0; c < PANEL_COLUMNS; c++) {
             for (int r = 0; r < n_rows; r += 8) vf_store(y + c * stride + r, _mm256_load_ps(acc[c] + r));
-        }
-    }
-}
-
-static void widen(int16_t *to, const uint8_t *records, int64_t n_blocks) {
-    for (int64_t b = 0; b < n_blocks; b++, to += WIDE_RECORD, records += RECORD) {
-        for (int i = 0; i < WIDE_RECORD; i += 16) {
-            __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)(records + i));
-            _mm256_storeu_si256((VI *)(void *)(to + i), _mm256_cvtepi8_epi16(bytes));
         }
     }
 }
@@ -272,8 +267,7 @@ PANEL(Q5_K) PANEL(Q6_K) PANEL(IQ4_NL) PANEL(IQ4_XS)
 
 extern const struct panel_kernels panel_kernels_avx2;
 const struct panel_kernels panel_kernels_avx2 = {
-    .is_wide = panel_is_wide,
-    .widen = widen,
+    .is_large = panel_is_large,
     .from_groups = EACH(FROM_GROUPS),
     .from_rows = EACH(FROM_ROWS),
     .multiply = EACH(MULTIPLY),

@@ -100,34 +100,41 @@ static inline __attribute__((always_inline)) void signed_lines(__m256i *s, const
     }
 }
 
-/* ---- 16-bit values, added in 32 bits ---- */
+/* ---- 8-bit values, every product widened before it is added. Sizes and signs apart: |w| times x with the bits
+ * of x turned where w is negative, which is -x - 1. What that is short of, the sum of |w| there, is a row's
+ * own and known beforehand. Any port turns bits, two give signs, and both are needed for products. ---- */
 
-#define WIDE_FIRST(c, k, a, b)                                                                     \
-    "vpbroadcastd " #c "*64+" #k "*4(%[x]), %[x0]\n\t"                                             \
-    "vpmaddwd %[x0], %[w0], %[" #a "]\n\t"                                                         \
-    "vpmaddwd %[x0], %[w1], %[" #b "]\n\t"
-#define WIDE_NEXT(c, k, a, b, x, t)                                                                \
-    "vpbroadcastd " #c "*64+" #k "*4(%[x]), %[" #x "]\n\t"                                         \
-    "vpmaddwd %[" #x "], %[w0], %[" #t "]\n\t"                                                     \
-    "vpmaddwd %[" #x "], %[w1], %[" #x "]\n\t"                                                     \
-    "vpaddd %[" #t "], %[" #a "], %[" #a "]\n\t"                                                   \
-    "vpaddd %[" #x "], %[" #b "], %[" #b "]\n\t"
-#define WIDE_LINE_0                                                                                \
-    LOAD_LINE(0)                                                                                   \
-    WIDE_FIRST(0, 0, s0, s1) WIDE_FIRST(1, 0, s2, s3) WIDE_FIRST(2, 0, s4, s5) WIDE_FIRST(3, 0, s6, s7)
-#define WIDE_LINE(k)                                                                               \
-    LOAD_LINE(k)                                                                                   \
-    WIDE_NEXT(0, k, s0, s1, x0, t0) WIDE_NEXT(1, k, s2, s3, x1, t1)                                \
-    WIDE_NEXT(2, k, s4, s5, x0, t0) WIDE_NEXT(3, k, s6, s7, x1, t1)
+#define WIDENED_LOAD(k)                                                                            \
+    "vmovdqa " #k "*128(%[w]), %[w0]\n\tvmovdqa " #k "*128+32(%[w]), %[w1]\n\t"                      \
+    "vmovdqa " #k "*128+64(%[w]), %[n0]\n\tvmovdqa " #k "*128+96(%[w]), %[n1]\n\t"
+#define WIDENED_PRODUCTS(c, k)                                                                     \
+    "vpbroadcastd " #c "*32+" #k "*4(%[x]), %[x0]\n\t"                                             \
+    "vpxor %[n0], %[x0], %[t0]\n\tvpxor %[n1], %[x0], %[x0]\n\t"                                  \
+    "vpmaddubsw %[t0], %[w0], %[t0]\n\tvpmaddubsw %[x0], %[w1], %[x0]\n\t"
+#define WIDENED_FIRST(c, k, a, b)                                                                  \
+    WIDENED_PRODUCTS(c, k)                                                                         \
+    "vpmaddwd %[ones], %[t0], %[" #a "]\n\tvpmaddwd %[ones], %[x0], %[" #b "]\n\t"
+#define WIDENED_NEXT(c, k, a, b)                                                                   \
+    WIDENED_PRODUCTS(c, k)                                                                         \
+    "vpmaddwd %[ones], %[t0], %[t0]\n\tvpmaddwd %[ones], %[x0], %[x0]\n\t"                         \
+    "vpaddd %[t0], %[" #a "], %[" #a "]\n\tvpaddd %[x0], %[" #b "], %[" #b "]\n\t"
+#define WIDENED_LINE_0                                                                             \
+    WIDENED_LOAD(0)                                                                                \
+    WIDENED_FIRST(0, 0, s0, s1) WIDENED_FIRST(1, 0, s2, s3)                                        \
+    WIDENED_FIRST(2, 0, s4, s5) WIDENED_FIRST(3, 0, s6, s7)
+#define WIDENED_LINE(k)                                                                            \
+    WIDENED_LOAD(k)                                                                                \
+    WIDENED_NEXT(0, k, s0, s1) WIDENED_NEXT(1, k, s2, s3) WIDENED_NEXT(2, k, s4, s5) WIDENED_NEXT(3, k, s6, s7)
 
-/* s: int32, sums over the 32 columns of a block; x: the columns' values, 32 apart. */
-static inline __attribute__((always_inline)) void wide_lines(__m256i *s, const uint8_t *w, const int16_t *x) {
-    __m256i w0, w1, x0, x1, t0, t1;
-    __asm__ volatile(WIDE_LINE_0 WIDE_LINE(1) WIDE_LINE(2) WIDE_LINE(3) WIDE_LINE(4) WIDE_LINE(5)
-                         WIDE_LINE(6) WIDE_LINE(7) WIDE_LINE(8) WIDE_LINE(9) WIDE_LINE(10) WIDE_LINE(11)
-                             WIDE_LINE(12) WIDE_LINE(13) WIDE_LINE(14) WIDE_LINE(15)
-                     : OUTPUTS, [x0] "=&x"(x0), [x1] "=&x"(x1), [t0] "=&x"(t0), [t1] "=&x"(t1)
-                     : [w] "r"(w), [x] "r"(x)
+/* s: int32, sums over the 32 columns of a block; w: per line |w| of the 16 rows, then bytes of all bits where w
+ * is negative. */
+static inline __attribute__((always_inline)) void widened_lines(__m256i *s, const uint8_t *w, const uint8_t *x) {
+    const __m256i ones = _mm256_set1_epi16(1);
+    __m256i w0, w1, n0, n1, x0, t0;
+    __asm__ volatile(WIDENED_LINE_0 WIDENED_LINE(1) WIDENED_LINE(2) WIDENED_LINE(3)
+                         WIDENED_LINE(4) WIDENED_LINE(5) WIDENED_LINE(6) WIDENED_LINE(7)
+                     : OUTPUTS, [n0] "=&x"(n0), [n1] "=&x"(n1), [x0] "=&x"(x0), [t0] "=&x"(t0)
+                     : [w] "r"(w), [x] "r"(x), [ones] "x"(ones)
                      : "memory");
 }
 
