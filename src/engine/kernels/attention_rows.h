@@ -89,7 +89,11 @@ static void store_q4_0(void *base, int64_t position, const float *x, int64_t n) 
 INLINE float scale_at(const uint8_t *scales, int64_t b) {
     uint16_t bits;
     memcpy(&bits, scales + 2 * b, sizeof bits);
+#ifdef VF_NO_BYTES
     return f32_from_f16(bits);
+#else
+    return half(bits);
+#endif
 }
 
 static void load_f16(float *to, const uint8_t *row, int64_t n) {

@@ -167,6 +167,7 @@ INLINE void add_values(float *const *acc, const float *p, const float *share, co
     }
     if (n_queries == 1 && (int)AHEAD_ALONE > (int)AHEAD) ADD_VALUES(AHEAD_ALONE)
     ADD_VALUES(AHEAD)
+    ADD_VALUES(1)
 #undef ADD_VALUES
     for (; d < n; d++) {
         for (int k = 0; k < n_queries; k++) {
