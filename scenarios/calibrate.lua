@@ -9,6 +9,7 @@ local woolly = require "woolly"
 local ROWS <const> = {
   { "l1", "read, L1", "GB/s" }, { "l2", "read, L2", "GB/s" }, { "l3", "read, L3", "GB/s" },
   { "dram", "read, DRAM", "GB/s" }, { "f32", "float32", "GMAC/s" }, { "int8", "int8", "GMAC/s" },
+  { "int4", "int4 x int8", "GMAC/s" },
 }
 
 --- A column for each number of threads.

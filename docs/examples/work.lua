@@ -3,12 +3,14 @@
 local engine = require "woolly.engine"
 local work   = require "woolly.work"
 
--- One thread that reads 20 GB/s and multiplies 30 (F32) or 100 (int8) 10^9 pairs a second.
-local machine = { threads = { ["1"] = { capacity = {}, dram = 20, f32 = 30, int8 = 100 } } }
+-- One thread that reads 20 GB/s and multiplies 30 (F32), 100 (bytes) or 150 (weights of 4 bits) 10^9 pairs
+-- a second.
+local machine = { threads = { ["1"] = { capacity = {}, dram = 20, f32 = 30, int8 = 100, int4 = 150 } } }
 
 local model <close> = assert(engine.load(assert(engine.synth "tiny-q4_0")))
 local context <close> = assert(model:context { preset = "p3", n_ctx = 128 })
-print("multiplied as", work.arithmetic(context:switches(), model:info().type)) --> int8
+print("multiplied as", work.arithmetic(context:switches(), model:info().type)) --> int4
+print("whole bytes would be", work.integers "Q8_0") --> int8
 
 -- Decode reads all weights for every token; a prompt reads them once for all of its tokens.
 for name, unit in pairs {

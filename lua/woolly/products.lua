@@ -74,11 +74,11 @@ local function time(product, options, p)
 end
 
 -- Nanoseconds that the roofs allow for one product, or nil.
-local function roof_ns(state, result, form, threads)
+local function roof_ns(state, product, result, form, threads)
   if not state.limits then return nil end
   local most = work.limit(state.limits, {
     bytes = result.weight_bytes, footprint = result.footprint, macs = result.macs,
-    arithmetic = form == "float" and "f32" or "int8", threads = threads })
+    arithmetic = form == "float" and "f32" or work.integers(product.type), threads = threads })
   return most and 1e9 / most
 end
 
@@ -136,7 +136,7 @@ local function measure_one(state, p, sums, name, product, n_tokens, footprint)
                                 threads = switches.threads, footprint = footprint }, p)
   -- The loop of p0, which takes a prompt token by token.
   local generic = time(product, { form = "float", isa = "scalar", footprint = footprint }, p)
-  local roof, n = roof_ns(state, found, form, switches.threads), p.n_samples
+  local roof, n = roof_ns(state, product, found, form, switches.threads), p.n_samples
   add(sums, name .. "_ns", product.count, found.ns)
   add(sums, name .. "_bytes", product.count, fixed(n, found.weight_bytes))
   add(sums, name .. "_macs", product.count, fixed(n, found.macs))
@@ -202,7 +202,7 @@ function products.all_types(state, p)
           form = form, isa = isa_of(switches), n_tokens = n_tokens, threads = switches.threads,
           footprint = n_tokens == 1 and TABLE_FOOTPRINT or 0, samples = 3,
           min_ms = math.min(p.min_ms, 2) }, p)
-        local ns, roof = stats.median(found.ns), roof_ns(state, found, form, switches.threads)
+        local ns, roof = stats.median(found.ns), roof_ns(state, product, found, form, switches.threads)
         keep(state, product, form, n_tokens, found, roof)
         cells[i] = string.format("%7.1f GB/s %7.0f GOP/s %s", found.weight_bytes / ns,
                                  2 * found.macs / ns, percent(roof and roof / ns))

@@ -9,14 +9,15 @@ roofs.SCHEMA = "woolly-roofline/1"
 local LEVELS <const> = { "l1", "l2", "l3", "dram" }
 local QUICK_S <const> = 3
 -- Shorter than the scheduler's slices: on a busy machine some samples still have it to themselves.
-local SAMPLE_MS <const> = { l1 = 2, l2 = 2, l3 = 2, dram = 4, f32 = 2, int8 = 2 }
+local SAMPLE_MS <const> = { l1 = 2, l2 = 2, l3 = 2, dram = 4, f32 = 2, int8 = 2, int4 = 2 }
 -- Memory takes longest to prepare, and is what decode needs.
-local TIME_SHARES <const> = { l1 = 0.1, l2 = 0.1, l3 = 0.15, dram = 0.35, f32 = 0.12, int8 = 0.18 }
+local TIME_SHARES <const> = { l1 = 0.1, l2 = 0.1, l3 = 0.14, dram = 0.32, f32 = 0.1, int8 = 0.12, int4 = 0.12 }
 
 ---@class woolly.ThreadRoofs   roofs of a number of threads together
 ---@field l1? number           10^9 bytes/s; likewise l2, l3, dram
 ---@field f32 number           10^9 multiply-adds/s
 ---@field int8 number
+---@field int4 number           of weights of few bits
 ---@field capacity table<string, integer>   bytes that the caches l1, l2, l3 hold for them
 
 ---@class woolly.Roofs
@@ -52,7 +53,7 @@ local function steps_of(n_threads)
   end
   local first = math.min(2, #isas) -- scalar is nobody's peak, unless there is nothing else
   for i = first, #isas do
-    for _, what in ipairs { "f32", "int8" } do
+    for _, what in ipairs { "f32", "int8", "int4" } do
       steps[#steps + 1] = { what, TIME_SHARES[what] / (#isas - first + 1),
                             { what = what, isa = isas[i] } }
     end
@@ -118,7 +119,7 @@ local function is_usable(kept)
   end
   for _, at in pairs(kept.threads) do
     if type(at) ~= "table" or type(at.capacity) ~= "table" then return false end
-    for _, name in ipairs { "dram", "f32", "int8" } do
+    for _, name in ipairs { "dram", "f32", "int8", "int4" } do
       if type(at[name]) ~= "number" or at[name] <= 0 then return false end
     end
   end

@@ -52,13 +52,23 @@ function work.limit(found, unit)
   return 1 / reading, string.format("%s GB/s, %s", levels, threads)
 end
 
---- "int8" where weights are multiplied as integers by these switches, else "f32".
+-- Types whose weights take a whole byte, by themselves or by a table of such values.
+local WHOLE_BYTES <const> = { Q8_0 = true, IQ4_NL = true, IQ4_XS = true }
+
+--- The roof of products of weights of this type as integers: "int8" for whole bytes, "int4" for fewer bits.
+---@param type string
+---@return "int8"|"int4"
+function work.integers(type)
+  return WHOLE_BYTES[type] and "int8" or "int4"
+end
+
+--- The integers' roof where weights are multiplied as such by these switches, else "f32".
 ---@param switches woolly.engine.Switches
 ---@param type string   the model's
----@return "f32"|"int8"
+---@return "f32"|"int8"|"int4"
 function work.arithmetic(switches, type)
   if type == "F32" or type == "F16" or type == "BF16" then return "f32" end
-  return switches.fused_matmul and "int8" or "f32"
+  return switches.fused_matmul and work.integers(type) or "f32"
 end
 
 -- Bytes and multiply-adds of the layers' matrices and of the output matrix.

@@ -30,7 +30,7 @@
 
 /* ---- names ---- */
 
-static const char *const what_names[] = {"read", "f32", "int8"};
+static const char *const what_names[] = {"read", "f32", "int8", "int4"};
 static const char *const level_names[] = {"l1", "l2", "l3", "dram"};
 
 const char *roofline_what_name(enum roofline_what what) {
@@ -38,7 +38,7 @@ const char *roofline_what_name(enum roofline_what what) {
 }
 
 bool roofline_what_from_name(const char *name, enum roofline_what *what) {
-    for (int i = ROOFLINE_READ; i <= ROOFLINE_INT8; i++) {
+    for (int i = ROOFLINE_READ; i <= ROOFLINE_INT4; i++) {
         if (strcmp(name, what_names[i]) != 0) continue;
         *what = (enum roofline_what)i;
         return true;
@@ -110,7 +110,10 @@ static bool find_kernels(const char *isa, struct roofline_kernels *out, struct e
     for (int i = 0; i <= last; i++) {
         if (tables[i]->read[0] != NULL) memcpy(out->read, tables[i]->read, sizeof out->read);
         if (tables[i]->f32 != NULL) out->f32 = tables[i]->f32;
-        if (tables[i]->int8 != NULL) out->int8 = tables[i]->int8;
+        if (tables[i]->int8 != NULL) {
+            out->int8 = tables[i]->int8;
+            out->int4 = tables[i]->int4 != NULL ? tables[i]->int4 : tables[i]->int8;
+        }
     }
     return true;
 }
@@ -300,8 +303,9 @@ static int64_t read_until(struct worker *worker, int variant, int64_t deadline_n
 
 static int64_t compute_until(struct worker *worker, int64_t deadline_ns) {
     const struct team *team = worker->team;
-    int64_t (*compute)(int64_t) =
-        team->what == ROOFLINE_F32 ? team->kernels.f32 : team->kernels.int8;
+    int64_t (*compute)(int64_t) = team->what == ROOFLINE_F32    ? team->kernels.f32
+                                  : team->what == ROOFLINE_INT8 ? team->kernels.int8
+                                                                : team->kernels.int4;
     for (int64_t work = 0;;) {
         work += compute(ROUNDS);
         worker->end_ns = clock_now_ns();

@@ -13,14 +13,15 @@
 #include <stdint.h>
 
 /* Raised when a change makes figures of before incomparable with those after it. */
-#define ROOFLINE_METHOD 1
+#define ROOFLINE_METHOD 2
 
 enum roofline_what {
     ROOFLINE_READ, /* 10^9 bytes/s: sequential streams over a working set */
     ROOFLINE_F32,  /* 10^9 multiply-adds/s of float32 */
     ROOFLINE_INT8, /* 10^9 multiply-adds/s of 8-bit integers into 32-bit sums */
+    ROOFLINE_INT4, /* ... of unsigned 4-bit integers with 8-bit ones: some add in 16 bits first */
 };
-const char *roofline_what_name(enum roofline_what what); /* "read", "f32", "int8" */
+const char *roofline_what_name(enum roofline_what what); /* "read", "f32", "int8", "int4" */
 bool roofline_what_from_name(const char *name, enum roofline_what *what);
 
 /* NULL-terminated list of the instruction sets this build has and this machine runs, lowest first:

@@ -23,6 +23,7 @@ struct roofline_kernels {
      * the set adds nothing to the one below it. */
     int64_t (*f32)(int64_t rounds);
     int64_t (*int8)(int64_t rounds);
+    int64_t (*int4)(int64_t rounds); /* NULL beside an int8: that one serves both */
 };
 
 extern const struct roofline_kernels roofline_scalar;

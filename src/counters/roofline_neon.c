@@ -50,6 +50,29 @@ static int64_t neon_int8(int64_t rounds) {
     return rounds * 12 * 16;
 }
 
+/* Weights of few bits: eight products are added in 16 bits. */
+static int64_t neon_int4(int64_t rounds) {
+    int8x16_t a = vdupq_n_s8(7), b = vdupq_n_s8(3);
+    int32x4_t sum[12];
+#undef CHAIN
+#define TWO_MORE "smlal %1.8h, %2.8b, %3.8b\n\tsmlal2 %1.8h, %2.16b, %3.16b\n\t"
+#define CHAIN(i)                                                                                   \
+    {                                                                                              \
+        int16x8_t product;                                                                         \
+        __asm__ volatile("smull %1.8h, %2.8b, %3.8b\n\tsmlal2 %1.8h, %2.16b, %3.16b\n\t"           \
+                         TWO_MORE TWO_MORE TWO_MORE "sadalp %0.4s, %1.8h"                          \
+                         : "+w"(sum[i]), "=&w"(product)                                            \
+                         : "w"(a), "w"(b));                                                        \
+    }
+    ROOFLINE_TWELVE(ZERO)
+    for (int64_t r = 0; r < rounds; r++) {
+        ROOFLINE_TWELVE(CHAIN)
+    }
+    ROOFLINE_TWELVE(USE)
+    return rounds * 12 * 64;
+#undef TWO_MORE
+}
+
 __attribute__((target("arch=armv8.2-a+dotprod"))) static int64_t dotprod_int8(int64_t rounds) {
     int8x16_t a = vdupq_n_s8(7), b = vdupq_n_s8(3);
     int32x4_t sum[12];
@@ -80,6 +103,7 @@ const struct roofline_kernels roofline_neon = {
     .read = {neon_read_plain, neon_read_ahead},
     .f32 = neon_f32,
     .int8 = neon_int8,
+    .int4 = neon_int4,
 };
 const struct roofline_kernels roofline_dotprod = {.name = "dotprod", .int8 = dotprod_int8};
 const struct roofline_kernels roofline_i8mm = {.name = "i8mm", .int8 = i8mm_int8};

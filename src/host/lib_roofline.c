@@ -73,7 +73,7 @@ static int l_measure(lua_State *L) {
     host_read_options(L, 1, spec, &options);
     luaL_argcheck(L, options.what != NULL, 1, "option 'what' is required");
     luaL_argcheck(L, roofline_what_from_name(options.what, &what), 1,
-                  "option 'what': allowed are read, f32, int8");
+                  "option 'what': allowed are read, f32, int8, int4");
     luaL_argcheck(L, what != ROOFLINE_READ || options.bytes > 0, 1,
                   "option 'bytes' is required to read");
     double *samples = host_block(L, (uint64_t)options.samples, sizeof *samples);

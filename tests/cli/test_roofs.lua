@@ -25,7 +25,7 @@ end
 tap.test("calibrate measures every figure and keeps it, unless the build is unfit", function()
   local found = calibrate()
   for _, n in ipairs { "1", "2" } do
-    for _, name in ipairs { "dram", "f32", "int8" } do
+    for _, name in ipairs { "dram", "f32", "int8", "int4" } do
       tap.truthy(found.threads[n][name] > 0, n .. " " .. name)
     end
   end
@@ -35,7 +35,7 @@ end)
 
 tap.test("calibrate prints a table", function()
   local out = run(0, { "calibrate.lua", "--seconds", "0.2", "--threads", "1" }).out
-  for _, part in ipairs { "threads", "read, DRAM", "int8", "GMAC/s", "kept" } do
+  for _, part in ipairs { "threads", "read, DRAM", "int8", "int4 x int8", "GMAC/s", "kept" } do
     tap.contains(out, part)
   end
   cli.one_line(run(3, { "calibrate.lua", "--threads", "0" }).err, "--threads", "1..")

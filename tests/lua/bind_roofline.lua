@@ -20,7 +20,7 @@ tap.test("working sets are told by level", function()
 end)
 
 tap.test("each kind of measurement yields its samples and the best of them", function()
-  for _, what in ipairs { "read", "f32", "int8" } do
+  for _, what in ipairs { "read", "f32", "int8", "int4" } do
     for _, isa in ipairs(roofline.isas()) do
       local found = assert(roofline.measure { what = what, isa = isa, threads = 2, bytes = 65536,
                                               samples = 3, sample_ms = 0.1 })
@@ -33,7 +33,7 @@ end)
 
 tap.test("wrong options raise, what the machine lacks is unavailable", function()
   tap.raises(function() roofline.measure {} end, "what")
-  tap.raises(function() roofline.measure { what = "f64" } end, "read, f32, int8")
+  tap.raises(function() roofline.measure { what = "f64" } end, "read, f32, int8, int4")
   tap.raises(function() roofline.measure { what = "read" } end, "bytes")
   tap.raises(function() roofline.measure { what = "f32", thread = 1 } end, "threads")
   local none, message, code = roofline.measure { what = "f32", isa = "mmx" }

@@ -7,7 +7,7 @@ local KIB <const>, MIB <const> = 1024, 1048576
 
 local function machine()
   return { fingerprint = "f", method = 1, measured = "2026-01-01", threads = {
-    ["2"] = { l1 = 400, l2 = 200, l3 = 100, dram = 20, f32 = 100, int8 = 400,
+    ["2"] = { l1 = 400, l2 = 200, l3 = 100, dram = 20, f32 = 100, int8 = 400, int4 = 600,
               capacity = { l1 = 64 * KIB, l2 = 2 * MIB, l3 = 32 * MIB } },
   } }
 end
@@ -104,7 +104,11 @@ end)
 
 tap.test("floating point models are multiplied as float32, others as the switches say", function()
   tap.equal(work.arithmetic({ simd = true }, "Q4_0"), "f32")
-  tap.equal(work.arithmetic({ simd = true, fused_matmul = true }, "Q4_0"), "int8")
+  tap.equal(work.arithmetic({ simd = true, fused_matmul = true }, "Q4_0"), "int4")
+  tap.equal(work.arithmetic({ simd = true, fused_matmul = true }, "Q6_K"), "int4")
+  for _, type in ipairs { "Q8_0", "IQ4_NL", "IQ4_XS" } do
+    tap.equal(work.arithmetic({ simd = true, fused_matmul = true }, type), "int8")
+  end
   tap.equal(work.arithmetic({ simd = true, fused_matmul = true }, "F16"), "f32")
 end)
 

@@ -25,7 +25,7 @@ function roofline.method() end
 function roofline.sets(n_threads) end
 
 ---@class woolly.roofline.Measure
----@field what "read"|"f32"|"int8"   bytes read, or multiply-adds
+---@field what "read"|"f32"|"int8"|"int4"   bytes read, or multiply-adds
 ---@field isa? string                default: the highest
 ---@field threads? integer           default 1
 ---@field bytes? integer             working set of each thread, required to read

@@ -10,7 +10,7 @@ local work = {}
 ---@field bytes number         that must be read
 ---@field footprint? number    bytes that repeat from unit to unit, default bytes: decides the level
 ---@field macs? number         multiply-adds
----@field arithmetic? "f32"|"int8"   default "f32"
+---@field arithmetic? "f32"|"int8"|"int4"   default "f32"
 ---@field threads integer
 
 --- The most units of work a second that the roofs allow, and what limits them.
@@ -19,10 +19,16 @@ local work = {}
 ---@return number? per_second, string by   "DRAM 31.2 GB/s, 2 threads"; why there is none
 function work.limit(found, unit) end
 
---- "int8" where weights are multiplied as integers by these switches, else "f32".
+--- The roof of products of weights of this type as integers: "int8" for whole bytes (Q8_0, IQ4_NL, IQ4_XS), "int4"
+--- for fewer bits, whose products add in 16 bits where the processor has no dot product.
+---@param type string
+---@return "int8"|"int4"
+function work.integers(type) end
+
+--- The integers' roof where weights are multiplied as such by these switches, else "f32".
 ---@param switches woolly.engine.Switches
 ---@param type string   the model's
----@return "f32"|"int8"
+---@return "f32"|"int8"|"int4"
 function work.arithmetic(switches, type) end
 
 --- What one decoded token needs: the weights, and the KV cache up to the window's middle.
