@@ -56,7 +56,7 @@ static void lay_out(struct fused *f, struct arena *arena, const struct context *
                     struct fused_thread *threads) {
     const struct model_params *p = &c->model->params;
     /* A pass of several sequences may be wider than a block. */
-    const int64_t n = larger(c->n_batch, FUSED_WIDTH), heads = p->n_head * p->head_dim, dim = p->head_dim;
+    const int64_t n = larger(c->n_batch, FUSED_TOGETHER), heads = p->n_head * p->head_dim, dim = p->head_dim;
     const int64_t input = larger(p->n_embd, heads), widest = larger(input, p->n_ff);
     const int64_t small = f->kernels.width, group = p->n_head / p->n_head_kv;
     const int64_t together = larger(FUSED_WIDTH, (int64_t)f->kernels.tiles_together * f->kernels.width);
@@ -72,7 +72,7 @@ static void lay_out(struct fused *f, struct arena *arena, const struct context *
     f->records = arena_take(arena, records_bytes(n, input));
     f->h_records = arena_take(arena, records_bytes(n, p->n_ff));
     f->max_parts = (c->buffers_n_ctx + FUSED_PART - 1) / FUSED_PART;
-    int64_t n_parts = FUSED_WIDTH * p->n_head_kv * f->max_parts;
+    int64_t n_parts = FUSED_TOGETHER * p->n_head_kv * f->max_parts;
     struct attention_part *parts = arena_take(arena, (size_t)n_parts * sizeof *parts);
     for (int64_t i = 0; i < n_parts; i++) {
         struct attention_part part = take_part(arena, group, dim);

@@ -15,7 +15,8 @@
 #include "engine/threads.h"
 
 enum {
-    FUSED_WIDTH = PACKED_MAX_WIDTH, /* columns of a tile of activations, and sequences of a step, at most */
+    FUSED_WIDTH = PACKED_MAX_WIDTH, /* columns of a tile of activations at most */
+    FUSED_TOGETHER = 32,            /* sequences of a step at most */
     FUSED_CHUNK = PACKED_RUN_ROWS,  /* rows of gate and up that become one block of records */
     FUSED_PART = 1024,              /* positions of a part of a long context in decode */
     FUSED_QUERY_TILE = 32,          /* tokens of an attention task in prefill */
@@ -74,7 +75,7 @@ struct fused {
     struct fused_tuning tuning;
     float *x, *q, *k, *v, *mixed, *h, *normed, *angles;
     uint8_t *records, *h_records;
-    struct attention_part *parts; /* [FUSED_WIDTH, n_head_kv, max_parts] */
+    struct attention_part *parts; /* [FUSED_TOGETHER, n_head_kv, max_parts] */
     int64_t max_parts;
 };
 

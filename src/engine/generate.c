@@ -215,7 +215,9 @@ bool context_decode(struct context *c, const struct decode_options *o, int32_t *
 /* ---- several sequences ---- */
 
 int context_most_together(const struct context *c) {
-    return c->fused == NULL ? 1 : FUSED_WIDTH;
+    if (c->fused == NULL) return 1;
+    /* A panel is unpacked once for all columns: the more the better. Else a tile is what the kernels do best. */
+    return c->fused->kernels.panel != NULL ? FUSED_TOGETHER : FUSED_WIDTH;
 }
 
 static bool check_together(struct context *const *contexts, int64_t n, struct err *err) {
@@ -267,7 +269,7 @@ static bool run_round(struct context *const *contexts, int64_t n, const struct s
     const int64_t width = context_most_together(contexts[0]);
     for (int64_t at = 0; at < n; at += width) {
         const int64_t some = n - at < width ? n - at : width;
-        int32_t next[FUSED_WIDTH];
+        int32_t next[FUSED_TOGETHER];
         for (int64_t i = 0; i < some; i++) {
             if (!context_sample(contexts[at + i], sampling, &next[i], err)) return false;
             tokens[(at + i) * stride] = next[i];

@@ -196,7 +196,7 @@ function Model:detokenize(ids) end
 ---@field n_ctx? integer     default min(trained, 4096)
 ---@field keep_packed? boolean   repacked weights in a file beside the model, read the next time
 ---@field on_progress? fun(done_bytes: integer, total_bytes: integer)   while weights are repacked
----@field n_batch? integer   prompt tokens per block, default 64
+---@field n_batch? integer   prompt tokens per block, default 512 with fused_matmul, else 64
 
 --- A KV cache with its own switches and counters; close it before the model.
 ---@param options? woolly.engine.ContextOptions
