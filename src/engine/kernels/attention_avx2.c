@@ -62,14 +62,6 @@ INLINE VF vf_halves_or_nan(VH bits) {
 
 #include "engine/kernels/attention_pairs_q8.h"
 
-static bool keys_in_tiles(enum kv_type type, int64_t n) {
-    return type == KV_F16 || has_q8_tiles(type, n);
-}
-
-static bool values_in_tiles(enum kv_type type, int64_t n) {
-    return has_q8_tiles(type, n);
-}
-
 /* Queries as integers, then their scales. */
 static void tile_queries(void *to, const struct attention_task *t) {
     const int64_t n_queries = t->n_tokens * t->group, n = t->head_dim;
@@ -95,25 +87,8 @@ INLINE void scores_tiles(float *s, const struct attention_task *t, const void *q
     scores_q8_0(s, integers + first * n, scales + first, n_queries, rows, next, n_rows, n);
 }
 
-INLINE void add_values_tiles(float *const *acc, const float *p, const float *share, const int n_queries,
-                             const uint8_t *rows, const uint8_t *next, int64_t seen, int64_t n) {
-    add_values_q8_0(acc, p, share, n_queries, rows, next, seen, n);
-}
-
 #include "engine/kernels/attention_simd.h"
 
 #include "engine/kernels/attention_blocks_i16.h"
 
-static void attend_either(const struct attention_task *t, struct attention_part part, void *scratch) {
-    if (i16_pays(t)) {
-        attend_i16(t, part, scratch);
-    } else {
-        attend(t, part, scratch);
-    }
-}
-
-const struct attention_kernels attention_kernels_avx2 = {
-    .store_key = {store_f32, store_key_f16, store_key_q8_0, store_q4_0},
-    .store_value = {store_f32, store_f16, store_value_q8_0, store_q4_0},
-    .attend = attend_either,
-};
+const struct attention_kernels attention_kernels_avx2 = ATTENTION_I16_KERNELS;

@@ -62,14 +62,6 @@ INLINE VF vf_keep_first(VF v, int64_t n) {
 
 #include "engine/kernels/attention_tiles_q8.h"
 
-static bool keys_in_tiles(enum kv_type type, int64_t n) {
-    return type == KV_F16 || has_q8_tiles(type, n);
-}
-
-static bool values_in_tiles(enum kv_type type, int64_t n) {
-    return has_q8_tiles(type, n);
-}
-
 static void tile_queries(void *to, const struct attention_task *t) {
     uint8_t *at = to;
     for (int64_t i = 0; t->key_type == KV_Q8_0 && i < t->n_tokens * t->group; i++) {
@@ -90,25 +82,8 @@ INLINE void scores_tiles(float *s, const struct attention_task *t, const void *q
     }
 }
 
-INLINE void add_values_tiles(float *const *acc, const float *p, const float *share, const int n_queries,
-                             const uint8_t *rows, const uint8_t *next, int64_t seen, int64_t n) {
-    add_values_q8_0(acc, p, share, n_queries, rows, next, seen, n);
-}
-
 #include "engine/kernels/attention_simd.h"
 
 #include "engine/kernels/attention_blocks_i16.h"
 
-static void attend_either(const struct attention_task *t, struct attention_part part, void *scratch) {
-    if (i16_pays(t)) {
-        attend_i16(t, part, scratch);
-    } else {
-        attend(t, part, scratch);
-    }
-}
-
-const struct attention_kernels attention_kernels_avx512vnni = {
-    .store_key = {store_f32, store_key_f16, store_key_q8_0, store_q4_0},
-    .store_value = {store_f32, store_f16, store_value_q8_0, store_q4_0},
-    .attend = attend_either,
-};
+const struct attention_kernels attention_kernels_avx512vnni = ATTENTION_I16_KERNELS;

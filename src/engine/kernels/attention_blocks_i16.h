@@ -224,3 +224,17 @@ static void attend_i16(const struct attention_task *t, struct attention_part par
         for (; i < n_queries; i++) i16_attend(&b, t, part, i, 1, at, rows);
     }
 }
+
+/* ---- the table of a level that has these and int8 caches in tiles ---- */
+
+static void attend_either(const struct attention_task *t, struct attention_part part, void *scratch) {
+    if (i16_pays(t)) {
+        attend_i16(t, part, scratch);
+    } else {
+        attend(t, part, scratch);
+    }
+}
+
+#define ATTENTION_I16_KERNELS                                                                      \
+    {.store_key = {store_f32, store_key_f16, store_key_q8_0, store_q4_0},                          \
+     .store_value = {store_f32, store_f16, store_value_q8_0, store_q4_0}, .attend = attend_either}

@@ -1,46 +1,9 @@
 /* attention_pairs_q8.h - keys and values as int8, widened to 16 bits as they are read and multiplied by pairs
- * of queries and of the softmax's weights, which are 16-bit integers too. Tiles of TILE positions:
- *   keys    int8 [n / 2][TILE positions][2 values], then half d [n / 32][TILE positions]
- *   values  int8 [n / 32][TILE / 2 pairs of positions][32 values][2 positions], then half d as of keys
+ * of queries and of the softmax's weights, which are 16-bit integers too. How they lie: attention_store_q8.h.
  * Included after attention_rows.h, attention_tiles_f16.h and vi_add_dots. */
-enum { PAIR = 2, Q8_BLOCK = KV_BLOCK, I16_MOST = 32767 /* 64 * 32767 * 127 < 2^31 */ };
+enum { PAIR = 2, Q8_TOGETHER = PAIR, Q8_KEY_OFFSET = 0, I16_MOST = 32767 /* 64 * 32767 * 127 < 2^31 */ };
 
-/* Whole blocks only; other heads have rows. */
-INLINE bool has_q8_tiles(enum kv_type type, int64_t n) {
-    return type == KV_Q8_0 && n % Q8_BLOCK == 0;
-}
-
-static void store_key_q8_0(void *base, int64_t position, const float *x, int64_t n) {
-    if (!has_q8_tiles(KV_Q8_0, n)) {
-        store_q8_0(base, position, x, n);
-        return;
-    }
-    uint8_t *tile = tile_at(base, KV_Q8_0, position, n);
-    const int64_t p = position % TILE;
-    for (int64_t b = 0; b < n / Q8_BLOCK; b++) {
-        int8_t q[Q8_BLOCK];
-        const uint16_t d = quantize_q8_0(q, x + b * Q8_BLOCK, Q8_BLOCK);
-        uint8_t *to = tile + b * Q8_BLOCK * TILE + p * PAIR;
-        for (int i = 0; i < Q8_BLOCK; i += PAIR) memcpy(to + i * TILE, q + i, PAIR);
-        memcpy(tile + TILE * n + (b * TILE + p) * 2, &d, sizeof d);
-    }
-}
-
-static void store_value_q8_0(void *base, int64_t position, const float *x, int64_t n) {
-    if (!has_q8_tiles(KV_Q8_0, n)) {
-        store_q8_0(base, position, x, n);
-        return;
-    }
-    uint8_t *tile = tile_at(base, KV_Q8_0, position, n);
-    const int64_t p = position % TILE;
-    for (int64_t b = 0; b < n / Q8_BLOCK; b++) {
-        int8_t q[Q8_BLOCK];
-        const uint16_t d = quantize_q8_0(q, x + b * Q8_BLOCK, Q8_BLOCK);
-        uint8_t *to = tile + b * Q8_BLOCK * TILE + p / PAIR * Q8_BLOCK * PAIR + p % PAIR;
-        for (int i = 0; i < Q8_BLOCK; i++) to[i * PAIR] = (uint8_t)q[i];
-        memcpy(tile + TILE * n + (b * TILE + p) * 2, &d, sizeof d);
-    }
-}
+#include "engine/kernels/attention_store_q8.h"
 
 /* ---- queries: as integers; what is returned makes scores of their products, with the softmax's scale ---- */
 
@@ -150,8 +113,8 @@ INLINE void add_block_q8_0(float *const *acc, int16_t (*w)[KV_POSITIONS], const 
 }
 
 /* acc [n] of each query = share * acc + sum of p * values. */
-INLINE void add_values_q8_0(float *const *acc, const float *p, const float *share, const int n_queries,
-                            const uint8_t *rows, const uint8_t *next, int64_t seen, int64_t n) {
+INLINE void add_values_tiles(float *const *acc, const float *p, const float *share, const int n_queries,
+                             const uint8_t *rows, const uint8_t *next, int64_t seen, int64_t n) {
     const int n_tiles = (int)((seen + TILE - 1) / TILE);
     const size_t tile_bytes = kv_row_bytes(KV_Q8_0, n) * TILE;
     const int registers = n_queries == 1 ? Q8_BLOCK / LANES : Q8_BLOCK / LANES / 2;

@@ -1,47 +1,10 @@
 /* attention_tiles_q8.h - keys and values as int8, multiplied as they are: queries and the weights of the
- * softmax become integers too. Tiles of 16 positions:
- *   keys    u8 [n / 4][16 positions][4 values] (q + 128), then half d [n / 32][16 positions]
- *   values  int8 [n / 32][4 quads of positions][32 values][4 positions], then half d [n / 32][16 positions]
+ * softmax become integers too. How they lie: attention_store_q8.h, keys as q + 128.
  * A weight times its position's d becomes 16 bits, relative to the largest of the block, as two bytes: the
  * integer product takes each. Included after attention_rows.h, attention_tiles_f16.h and vi_dpbusd. */
-enum { QUAD = 4, Q8_BLOCK = KV_BLOCK };
+enum { QUAD = 4, Q8_TOGETHER = QUAD, Q8_KEY_OFFSET = 128 };
 
-/* Whole blocks only; other heads have rows. */
-INLINE bool has_q8_tiles(enum kv_type type, int64_t n) {
-    return type == KV_Q8_0 && n % Q8_BLOCK == 0;
-}
-
-static void store_key_q8_0(void *base, int64_t position, const float *x, int64_t n) {
-    if (!has_q8_tiles(KV_Q8_0, n)) {
-        store_q8_0(base, position, x, n);
-        return;
-    }
-    uint8_t *tile = tile_at(base, KV_Q8_0, position, n);
-    const int64_t p = position % TILE;
-    for (int64_t b = 0; b < n / Q8_BLOCK; b++) {
-        int8_t q[Q8_BLOCK];
-        const uint16_t d = quantize_q8_0(q, x + b * Q8_BLOCK, Q8_BLOCK);
-        uint8_t *to = tile + b * Q8_BLOCK * TILE + p * QUAD;
-        for (int i = 0; i < Q8_BLOCK; i++) to[i / QUAD * TILE * QUAD + i % QUAD] = (uint8_t)(q[i] + 128);
-        memcpy(tile + TILE * n + (b * TILE + p) * 2, &d, sizeof d);
-    }
-}
-
-static void store_value_q8_0(void *base, int64_t position, const float *x, int64_t n) {
-    if (!has_q8_tiles(KV_Q8_0, n)) {
-        store_q8_0(base, position, x, n);
-        return;
-    }
-    uint8_t *tile = tile_at(base, KV_Q8_0, position, n);
-    const int64_t p = position % TILE;
-    for (int64_t b = 0; b < n / Q8_BLOCK; b++) {
-        int8_t q[Q8_BLOCK];
-        const uint16_t d = quantize_q8_0(q, x + b * Q8_BLOCK, Q8_BLOCK);
-        uint8_t *to = tile + b * Q8_BLOCK * TILE + p / QUAD * Q8_BLOCK * QUAD + p % QUAD;
-        for (int i = 0; i < Q8_BLOCK; i++) to[i * QUAD] = (uint8_t)q[i];
-        memcpy(tile + TILE * n + (b * TILE + p) * 2, &d, sizeof d);
-    }
-}
+#include "engine/kernels/attention_store_q8.h"
 
 /* ---- queries: int8 q[n], then per block { float d (the softmax scale in it), int32 -128 * sum of q } ---- */
 
@@ -123,8 +86,8 @@ INLINE void quantize_weights(struct weights *w, const float *p, const VF *d, int
 }
 
 /* acc [n] of each query = share * acc + sum of p * values. */
-INLINE void add_values_q8_0(float *const *acc, const float *p, const float *share, const int n_queries,
-                            const uint8_t *rows, const uint8_t *next, int64_t seen, int64_t n) {
+INLINE void add_values_tiles(float *const *acc, const float *p, const float *share, const int n_queries,
+                             const uint8_t *rows, const uint8_t *next, int64_t seen, int64_t n) {
     const int n_tiles = (int)((seen + TILE - 1) / TILE);
     const size_t tile_bytes = kv_row_bytes(KV_Q8_0, n) * TILE;
     for (int64_t b = 0; b < n / Q8_BLOCK; b++) {
