@@ -27,54 +27,12 @@ static int64_t avx2_f32(int64_t rounds) {
 #undef FMA
 }
 
-/* Whole bytes: two products fit 16 bits, so each pair is widened at once. */
-static int64_t avx2_int8(int64_t rounds) {
-    __m256i a = _mm256_set1_epi8(7), b = _mm256_set1_epi8(3), ones = _mm256_set1_epi16(1);
-    __m256i sum[4];
-    for (int i = 0; i < 4; i++) sum[i] = _mm256_setzero_si256();
-#define CHAIN(i)                                                                                   \
-    {                                                                                              \
-        __m256i product;                                                                           \
-        __asm__ volatile("vpmaddubsw %3, %2, %1\n\tvpmaddwd %4, %1, %1\n\tvpaddd %1, %0, %0"       \
-                         : "+x"(sum[i]), "=&x"(product)                                            \
-                         : "x"(a), "x"(b), "x"(ones));                                             \
-    }
-    for (int64_t r = 0; r < rounds; r++) {
-        CHAIN(0) CHAIN(1) CHAIN(2) CHAIN(3) CHAIN(0) CHAIN(1) CHAIN(2) CHAIN(3)
-    }
-    for (int i = 0; i < 4; i++) __asm__ volatile("" : : "x"(sum[i]));
-    return rounds * 8 * 32;
-#undef CHAIN
-}
-
-/* Weights of few bits: eight products are added in 16 bits before they are widened, as 4 bits allow. Four
- * such chains by turns: one after the other they wait for each other in the scheduler's window. */
-static int64_t avx2_int4(int64_t rounds) {
-    __m256i a = _mm256_set1_epi8(7), b = _mm256_set1_epi8(3), ones = _mm256_set1_epi16(1);
-    __m256i sum[4], chain[4], product;
-    for (int i = 0; i < 4; i++) sum[i] = _mm256_setzero_si256();
-#define FOUR(op) op(0) op(1) op(2) op(3)
-#define FIRST(i) __asm__ volatile("vpmaddubsw %2, %1, %0" : "=&x"(chain[i]) : "x"(a), "x"(b));
-#define MORE(i)                                                                                    \
-    __asm__ volatile("vpmaddubsw %3, %2, %1\n\tvpaddw %1, %0, %0"                                  \
-                     : "+x"(chain[i]), "=&x"(product)                                              \
-                     : "x"(a), "x"(b));
-#define WIDEN(i)                                                                                   \
-    __asm__ volatile("vpmaddwd %2, %1, %1\n\tvpaddd %1, %0, %0"                                    \
-                     : "+x"(sum[i]), "+x"(chain[i])                                                \
-                     : "x"(ones));
-    for (int64_t r = 0; r < rounds; r++) {
-        FOUR(FIRST)
-        FOUR(MORE) FOUR(MORE) FOUR(MORE) FOUR(MORE) FOUR(MORE) FOUR(MORE) FOUR(MORE)
-        FOUR(WIDEN)
-    }
-    for (int i = 0; i < 4; i++) __asm__ volatile("" : : "x"(sum[i]));
-    return rounds * 4 * 8 * 32;
-#undef FOUR
-#undef FIRST
-#undef MORE
-#undef WIDEN
-}
+#define ROOFLINE_VI __m256i
+#define ROOFLINE_ZERO _mm256_setzero_si256
+#define ROOFLINE_SET1_8 _mm256_set1_epi8
+#define ROOFLINE_SET1_16 _mm256_set1_epi16
+#define ROOFLINE_IN(value) "x"(value)
+#include "counters/roofline_maddubs.h"
 
 /* Not a file of its own: only one instruction is newer. {vex}: not AVX-512's encoding of it. */
 __attribute__((target("avxvnni"))) static int64_t avxvnni_int8(int64_t rounds) {
@@ -98,7 +56,7 @@ const struct roofline_kernels roofline_avx2 = {
     .name = "avx2",
     .read = {avx2_read_plain, avx2_read_ahead},
     .f32 = avx2_f32,
-    .int8 = avx2_int8,
-    .int4 = avx2_int4,
+    .int8 = maddubs_int8,
+    .int4 = maddubs_int4,
 };
 const struct roofline_kernels roofline_avxvnni = {.name = "avxvnni", .int8 = avxvnni_int8};

@@ -30,21 +30,25 @@ static int64_t neon_f32(int64_t rounds) {
 
 #define ZERO(i) sum[i] = vdupq_n_s32(0);
 
-/* 16 products in 16 bits, added in pairs to 32. */
-static int64_t neon_int8(int64_t rounds) {
-    int8x16_t a = vdupq_n_s8(7), b = vdupq_n_s8(3);
-    int32x4_t sum[12];
-#define CHAIN(i)                                                                                   \
+#define TWO_MORE "smlal %1.8h, %2.8b, %3.8b\n\tsmlal2 %1.8h, %2.16b, %3.16b\n\t"
+#define CHAIN(i, more)                                                                             \
     {                                                                                              \
         int16x8_t product;                                                                         \
-        __asm__ volatile("smull %1.8h, %2.8b, %3.8b\n\tsmlal2 %1.8h, %2.16b, %3.16b\n\t"           \
+        __asm__ volatile("smull %1.8h, %2.8b, %3.8b\n\tsmlal2 %1.8h, %2.16b, %3.16b\n\t" more      \
                          "sadalp %0.4s, %1.8h"                                                     \
                          : "+w"(sum[i]), "=&w"(product)                                            \
                          : "w"(a), "w"(b));                                                        \
     }
+#define WHOLE(i) CHAIN(i, "")
+#define FEW(i) CHAIN(i, TWO_MORE TWO_MORE TWO_MORE)
+
+/* Whole bytes: 16 products in 16 bits, added in pairs to 32. */
+static int64_t neon_int8(int64_t rounds) {
+    int8x16_t a = vdupq_n_s8(7), b = vdupq_n_s8(3);
+    int32x4_t sum[12];
     ROOFLINE_TWELVE(ZERO)
     for (int64_t r = 0; r < rounds; r++) {
-        ROOFLINE_TWELVE(CHAIN)
+        ROOFLINE_TWELVE(WHOLE)
     }
     ROOFLINE_TWELVE(USE)
     return rounds * 12 * 16;
@@ -54,23 +58,12 @@ static int64_t neon_int8(int64_t rounds) {
 static int64_t neon_int4(int64_t rounds) {
     int8x16_t a = vdupq_n_s8(7), b = vdupq_n_s8(3);
     int32x4_t sum[12];
-#undef CHAIN
-#define TWO_MORE "smlal %1.8h, %2.8b, %3.8b\n\tsmlal2 %1.8h, %2.16b, %3.16b\n\t"
-#define CHAIN(i)                                                                                   \
-    {                                                                                              \
-        int16x8_t product;                                                                         \
-        __asm__ volatile("smull %1.8h, %2.8b, %3.8b\n\tsmlal2 %1.8h, %2.16b, %3.16b\n\t"           \
-                         TWO_MORE TWO_MORE TWO_MORE "sadalp %0.4s, %1.8h"                          \
-                         : "+w"(sum[i]), "=&w"(product)                                            \
-                         : "w"(a), "w"(b));                                                        \
-    }
     ROOFLINE_TWELVE(ZERO)
     for (int64_t r = 0; r < rounds; r++) {
-        ROOFLINE_TWELVE(CHAIN)
+        ROOFLINE_TWELVE(FEW)
     }
     ROOFLINE_TWELVE(USE)
     return rounds * 12 * 64;
-#undef TWO_MORE
 }
 
 __attribute__((target("arch=armv8.2-a+dotprod"))) static int64_t dotprod_int8(int64_t rounds) {
