@@ -147,11 +147,25 @@ bool store_execute(struct store *store, const char *sql, const char *doing, stru
 
 /* ---- opening ---- */
 
-static bool read_int(struct store *store, const char *sql, int64_t *out, struct err *err) {
+struct about { /* what a file says of itself */
+    int64_t n_tables, version, application;
+};
+
+/* One statement, so that all three are of one moment: another process may be making the schema. */
+static bool read_about(struct store *store, struct about *out, struct err *err) {
+    static const char sql[] = "SELECT (SELECT count(*) FROM sqlite_schema),"
+                              " (SELECT user_version FROM pragma_user_version),"
+                              " (SELECT application_id FROM pragma_application_id)";
     sqlite3_stmt *statement = NULL;
     bool ok = sqlite3_prepare_v2(store->db, sql, -1, &statement, NULL) == SQLITE_OK &&
               sqlite3_step(statement) == SQLITE_ROW;
-    if (ok) *out = sqlite3_column_int64(statement, 0);
+    if (ok) {
+        *out = (struct about){
+            .n_tables = sqlite3_column_int64(statement, 0),
+            .version = sqlite3_column_int64(statement, 1),
+            .application = sqlite3_column_int64(statement, 2),
+        };
+    }
     sqlite3_finalize(statement);
     return ok || store_fail(store, err, "read");
 }
@@ -161,13 +175,9 @@ enum look { LOOK_TO_READ, LOOK_BEFORE_WRITING, LOOK_IN_TRANSACTION };
 /* Sees that the file is ours and of a version that this build reads, before anything is changed;
  * in a transaction it makes the schema when there is none. */
 static bool check_schema(struct store *store, enum look look, struct err *err) {
-    int64_t version = 0, application = 0, tables = 0;
-    if (!read_int(store, "PRAGMA user_version", &version, err) ||
-        !read_int(store, "PRAGMA application_id", &application, err) ||
-        !read_int(store, "SELECT count(*) FROM sqlite_schema", &tables, err)) {
-        return false;
-    }
-    if (tables == 0 && version == 0) {
+    struct about about;
+    if (!read_about(store, &about, err)) return false;
+    if (about.n_tables == 0 && about.version == 0) {
         if (look == LOOK_BEFORE_WRITING) return true;
         if (look == LOOK_TO_READ) {
             return err_set(err, ERR_INPUT, "store: %s: is empty, no run was kept in it",
@@ -178,17 +188,17 @@ static bool check_schema(struct store *store, enum look look, struct err *err) {
                  APPLICATION_ID, SCHEMA_VERSION);
         return store_execute(store, sql, "set up", err);
     }
-    if (application != APPLICATION_ID) {
+    if (about.application != APPLICATION_ID) {
         return err_set(err, ERR_INPUT,
                        "store: %s: is the SQLite file of another program. Name another file "
                        "with --store",
                        store->path);
     }
-    if (version > SCHEMA_VERSION) {
+    if (about.version > SCHEMA_VERSION) {
         return err_set(err, ERR_INPUT,
                        "store: %s: has schema version %lld, this build reads up to %d; it was not "
                        "changed. Use a newer woolly-lua, or another file with --store",
-                       store->path, (long long)version, SCHEMA_VERSION);
+                       store->path, (long long)about.version, SCHEMA_VERSION);
     }
     return true;
 }
@@ -262,11 +272,11 @@ static bool open_connection(struct store *store, int flags, struct err *err) {
 
 /* A writer died in mid-commit: the first reader that may write puts the file back as it was. */
 static bool undo_dead_commit(struct store *store, struct err *err) {
-    int64_t tables = 0;
+    struct about about;
     sqlite3_close(store->db);
     store->db = NULL;
     bool ok = open_connection(store, SQLITE_OPEN_READWRITE, err) &&
-              read_int(store, "SELECT count(*) FROM sqlite_schema", &tables, err);
+              read_about(store, &about, err);
     sqlite3_close(store->db);
     store->db = NULL;
     return ok && open_connection(store, SQLITE_OPEN_READONLY, err);

@@ -303,6 +303,37 @@ static void test_writers_and_a_reader(void) {
     CHECK_INT(run_state(path, "01SHARED"), RUN_WHOLE);
 }
 
+/* Making the schema is raced for: none of them may take a half seen file for a foreign one. */
+static void test_makers_of_the_schema(void) {
+    enum { N_ROUNDS = 60, N_MAKERS = 4 };
+    for (int round = 0; round < N_ROUNDS; round++) {
+        remove_store();
+        int gate[2];
+        if (pipe(gate) != 0) check_skip("no pipe");
+        pid_t children[N_MAKERS];
+        for (int i = 0; i < N_MAKERS; i++) {
+            children[i] = fork();
+            if (children[i] == 0) {
+                char id[27], go;
+                check_failures = 0; /* its own, not the parent's */
+                snprintf(id, sizeof id, "01M%d", i);
+                close(gate[1]);
+                if (read(gate[0], &go, 1) != 0) _exit(2); /* closed: all start at once */
+                must_save(id);
+                _exit(check_failures == 0 ? 0 : 1);
+            }
+        }
+        close(gate[0]);
+        close(gate[1]);
+        for (int i = 0; i < N_MAKERS; i++) {
+            int status = 0;
+            waitpid(children[i], &status, 0);
+            CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+        }
+        CHECK_INT(query_int(path, "SELECT count(*) FROM runs", ""), N_MAKERS);
+    }
+}
+
 int main(void) {
     if (mkdtemp(folder) == NULL) {
         strcpy(folder, "/tmp/woolly-faults-XXXXXX");
@@ -320,6 +351,7 @@ int main(void) {
     test_full_while_opening();
     test_file_size_limit();
     test_writers_and_a_reader();
+    test_makers_of_the_schema();
     char command[96];
     snprintf(command, sizeof command, "rm -rf %s", folder);
     CHECK_INT(system(command), 0);
