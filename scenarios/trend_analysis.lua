@@ -144,7 +144,8 @@ return woolly.tool {
     end
     local steps
     if p.trajectory and not p.metric then
-      steps = trajectory.measure(kept, files.data("trajectory"))
+      steps = trajectory.measure(kept, files.data("trajectory"),
+                                 not (p.scenario or p.preset) and found or nil)
       for _, line in ipairs(trajectory.render(steps)) do out[#out + 1] = line end
     end
     if status == 0 and not judged then status = 2 end

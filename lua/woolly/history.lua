@@ -89,6 +89,7 @@ function history.groups(found)
     if not newest[key_of[i]] then order[#order + 1] = key_of[i] end
     newest[key_of[i]] = i
   end
+  if #order == 1 then return { found } end
   table.sort(order, function(a, b) return newest[a] > newest[b] end)
   -- One pass over each series: picking group by group would read all of them once per group.
   local groups, by_key, place = {}, {}, {}

@@ -36,11 +36,14 @@ local function middle(sorted)
   return (sorted[n // 2] + sorted[n // 2 + 1]) / 2
 end
 
+local function median(values) return middle(sorted(values)) end
+
 ---@param values number[]
 ---@return number? median   nil without values
 function stats.median(values)
   if #values == 0 then return nil end
-  return middle(stats.sorted(values))
+  if #values < MANY then return median(values) end
+  return primitives.call("median", median, values)
 end
 
 --- Nearest rank: the value at rank ceil(p/100 n).

@@ -19,9 +19,11 @@ end
 --- of the newest of them.
 ---@param kept woolly.store.Store
 ---@param data table   gates/trajectory.lua
+---@param all? woolly.store.History   of every run, when it has been read already
 ---@return woolly.TrajectoryStep[]
-function trajectory.measure(kept, data)
-  local found = failure.must(kept:history { metric = data.metric, limit = MOST_RUNS })
+function trajectory.measure(kept, data, all)
+  local found = all
+    or failure.must(kept:history { metric = data.metric, limit = MOST_RUNS })
   local series = found.series[data.metric] or { at = {} }
   local newest, of_preset = nil, {}
   for k = #series.at, 1, -1 do

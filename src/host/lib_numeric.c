@@ -82,29 +82,64 @@ static bool check_sample(lua_State *L, int arg, struct sample *sample) {
     return true;
 }
 
-double numeric_select(double *values, int64_t n, int64_t k) {
-    int64_t left = 0, right = n - 1;
-    while (left < right) {
-        double pivot = values[left + (right - left) / 2];
-        int64_t i = left, j = right;
-        while (i <= j) {
-            while (values[i] < pivot)
-                i++;
-            while (values[j] > pivot)
-                j--;
-            if (i > j) break;
-            double kept = values[i];
-            values[i++] = values[j];
-            values[j--] = kept;
-        }
-        if (k <= j) {
-            right = j;
-        } else if (k >= i) {
-            left = i;
-        } else {
-            break;
-        }
+static void swap(double *values, int64_t i, int64_t j) {
+    double kept = values[i];
+    values[i] = values[j];
+    values[j] = kept;
+}
+
+/* values[first .. end-1], more than two of them: the middle one of three goes to the end. */
+static double move_pivot(double *values, int64_t first, int64_t end) {
+    int64_t middle = first + (end - first) / 2, last = end - 1;
+    if (values[middle] < values[first]) swap(values, middle, first);
+    if (values[last] < values[first]) swap(values, last, first);
+    if (values[middle] < values[last]) swap(values, middle, last);
+    return values[last];
+}
+
+/* Moves the values below the pivot (or up to it) to the front; the first index behind them. Every
+ * value is stored twice so that no branch depends on it: they come in no order to predict. */
+static int64_t part(double *values, int64_t first, int64_t end, double pivot, bool with_equal) {
+    int64_t kept = first;
+    for (int64_t i = first; i < end; i++) {
+        double value = values[i];
+        values[i] = values[kept];
+        values[kept] = value;
+        kept += with_equal ? value <= pivot : value < pivot;
     }
+    return kept;
+}
+
+static void sort_few(double *values, int64_t first, int64_t end) {
+    for (int64_t i = first + 1; i < end; i++) {
+        double value = values[i];
+        int64_t at = i;
+        for (; at > first && values[at - 1] > value; at--)
+            values[at] = values[at - 1];
+        values[at] = value;
+    }
+}
+
+double numeric_select(double *values, int64_t n, int64_t k) {
+    enum { FEW = 12 };
+    int64_t first = 0, end = n;
+    while (end - first > FEW) {
+        double pivot = move_pivot(values, first, end);
+        int64_t at = part(values, first, end - 1, pivot, false);
+        swap(values, at, end - 1);
+        if (k < at) {
+            end = at;
+            continue;
+        }
+        if (k == at) return pivot;
+        /* When few were below the pivot there may be many like it: they need no more sorting. */
+        first = at + 1;
+        if (at - first > (end - first) / 8) continue;
+        int64_t equal = part(values, first, end, pivot, true);
+        if (k < equal) return pivot;
+        first = equal;
+    }
+    sort_few(values, first, end);
     return values[k];
 }
 
@@ -181,22 +216,39 @@ static int l_bootstrap_ratio(lua_State *L) {
     return push_interval(L, &a, &b, &options);
 }
 
-/* numeric.sort(values) -> a sorted copy; infinities have their place, NaN has none */
-static int l_sort(lua_State *L) {
+/* The array at 1; infinities have their place in an order, NaN has none. NULL: memory is short. */
+static double *check_ordered(lua_State *L, lua_Integer *n) {
     luaL_checktype(L, 1, LUA_TTABLE);
-    lua_Integer n = luaL_len(L, 1);
-    double *values = host_block(L, (uint64_t)n, sizeof *values);
-    if (values == NULL) return host_fail_memory(L, "samples", (uint64_t)n, sizeof *values);
-    for (lua_Integer i = 0; i < n; i++) {
-        int is_number;
-        lua_geti(L, 1, i + 1);
-        values[i] = lua_tonumberx(L, -1, &is_number);
-        if (!is_number || lua_type(L, -1) != LUA_TNUMBER || isnan(values[i])) {
-            return luaL_argerror(
-                L, 1, lua_pushfstring(L, "element %I is no number", (LUAI_UACINT)(i + 1)));
+    *n = luaL_len(L, 1);
+    double *values = host_block(L, (uint64_t)*n, sizeof *values);
+    if (values == NULL) return NULL;
+    for (lua_Integer i = 0; i < *n; i++) {
+        bool is_number = lua_geti(L, 1, i + 1) == LUA_TNUMBER;
+        values[i] = is_number ? lua_tonumber(L, -1) : NAN;
+        if (isnan(values[i])) {
+            luaL_argerror(L, 1,
+                          lua_pushfstring(L, "element %I is no number", (LUAI_UACINT)(i + 1)));
         }
         lua_pop(L, 1);
     }
+    return values;
+}
+
+/* numeric.median(values) -> the median */
+static int l_median(lua_State *L) {
+    lua_Integer n;
+    double *values = check_ordered(L, &n);
+    luaL_argcheck(L, n > 0, 1, "one value or more is required");
+    if (values == NULL) return host_fail_memory(L, "samples", (uint64_t)n, sizeof *values);
+    lua_pushnumber(L, numeric_median(values, n));
+    return 1;
+}
+
+/* numeric.sort(values) -> a sorted copy */
+static int l_sort(lua_State *L) {
+    lua_Integer n;
+    double *values = check_ordered(L, &n);
+    if (values == NULL) return host_fail_memory(L, "samples", (uint64_t)n, sizeof *values);
     qsort(values, (size_t)n, sizeof *values, compare);
     lua_createtable(L, n < INT_MAX ? (int)n : 0, 0);
     for (lua_Integer i = 0; i < n; i++) {
@@ -213,6 +265,7 @@ int luaopen_woolly_numeric(lua_State *L) {
         {"bootstrap_median", l_bootstrap_median},
         {"bootstrap_ratio", l_bootstrap_ratio},
         {"bootstrap_percentile", l_bootstrap_percentile},
+        {"median", l_median},
         {"sort", l_sort},
         {NULL, NULL},
     };

@@ -1,6 +1,6 @@
 /* lib_numeric_change.c - Part of "woolly.numeric": the loops behind change points.
  *
- * split is the candidate search of lua/woolly/stats/hunter.lua, permuted_energy the permutation
+ * split and levels are the loops of lua/woolly/stats/hunter.lua, permuted_energy the permutation
  * test of energy.lua: same steps in the same order, so that both give equal numbers. */
 #include "host/lib_numeric.h"
 
@@ -60,6 +60,54 @@ static int l_split(lua_State *L) {
     lua_pushinteger(L, first + at);
     lua_pushnumber(L, statistic);
     return 2;
+}
+
+/* ---- the levels on both sides of a split ---- */
+
+static double mean_and_square(const double *x, int64_t n, double *square) {
+    double sum = 0, mean;
+    for (int64_t i = 0; i < n; i++)
+        sum += x[i];
+    mean = sum / (double)n;
+    *square = 0;
+    for (int64_t i = 0; i < n; i++)
+        *square += (x[i] - mean) * (x[i] - mean);
+    return mean;
+}
+
+static double neighbours(const double *x, int64_t n, double mean) {
+    double sum = 0;
+    for (int64_t i = 1; i < n; i++)
+        sum += (x[i - 1] - mean) * (x[i] - mean);
+    return sum;
+}
+
+/* numeric.levels(values, first, at, last) -> left, its square, right, its square, neighbours */
+static int l_levels(lua_State *L) {
+    lua_Integer first = luaL_checkinteger(L, 2), at = luaL_checkinteger(L, 3);
+    lua_Integer last = luaL_checkinteger(L, 4);
+    int64_t n_left = at - first, n_right = last - at + 1;
+    luaL_checktype(L, 1, LUA_TTABLE);
+    luaL_argcheck(L, first >= 1 && first < at && at <= last && last <= luaL_len(L, 1), 2,
+                  "first, at and last must name a value or more on both sides");
+    double *left = host_block(L, (uint64_t)(n_left + n_right), sizeof *left);
+    if (left == NULL) return host_fail_memory(L, "levels", n_left + n_right, sizeof *left);
+    double *right = left + n_left, square_left, square_right;
+    for (lua_Integer i = 0; i < n_left + n_right; i++) {
+        bool is_number = lua_rawgeti(L, 1, first + i) == LUA_TNUMBER;
+        if (!is_number) return luaL_argerror(L, 1, "numbers are required");
+        left[i] = lua_tonumber(L, -1);
+        lua_pop(L, 1);
+    }
+    double mean_left = mean_and_square(left, n_left, &square_left);
+    double mean_right = mean_and_square(right, n_right, &square_right);
+    double together = neighbours(left, n_left, mean_left);
+    lua_pushnumber(L, mean_left);
+    lua_pushnumber(L, square_left);
+    lua_pushnumber(L, mean_right);
+    lua_pushnumber(L, square_right);
+    lua_pushnumber(L, together + neighbours(right, n_right, mean_right));
+    return 5;
 }
 
 /* ---- permutation test ---- */
@@ -215,6 +263,7 @@ static int l_permuted_energy(lua_State *L) {
 void numeric_add_change(lua_State *L) {
     static const luaL_Reg functions[] = {
         {"split", l_split},
+        {"levels", l_levels},
         {"permuted_energy", l_permuted_energy},
         {NULL, NULL},
     };

@@ -23,17 +23,18 @@ struct potts {
     double *medians; /* [n] */
 };
 
+static double out_of(double low, double high, double x) {
+    double away = low - x > x - high ? low - x : x - high;
+    return away > 0 ? away : 0;
+}
+
 static void fill_costs(struct potts *p) {
     for (int64_t r = 0; r < p->n; r++) {
         double *sorted = p->scratch, cost = 0;
         int64_t reach = r + 1 < p->most ? r + 1 : p->most;
         for (int64_t k = 0; k < reach; k++) {
             double x = p->values[r - k];
-            if (k > 0) {
-                double a = sorted[(k - 1) / 2], b = sorted[k / 2];
-                double away = a - x > x - b ? a - x : x - b;
-                cost += away > 0 ? away : 0;
-            }
+            if (k > 0) cost += out_of(sorted[(k - 1) / 2], sorted[k / 2], x);
             int64_t low = 0, high = k;
             while (low < high) {
                 int64_t middle = (low + high) / 2;
@@ -46,6 +47,61 @@ static void fill_costs(struct potts *p) {
             memmove(sorted + low + 1, sorted + low, (size_t)(k - low) * sizeof *sorted);
             sorted[low] = x;
             p->cost[r * p->most + k] = cost;
+        }
+    }
+}
+
+/* The values that a segment of at most 64 can reach back to, in order. */
+struct reach {
+    int64_t n;
+    double sorted[64];
+    int64_t at[64];   /* by rank: which value */
+    uint8_t rank[64]; /* by value, modulo 64 */
+};
+
+/* Takes values[r] in, and values[r - most] out. */
+static void slide(struct reach *reach, const double *values, int64_t r, int64_t most) {
+    if (reach->n == most) {
+        int64_t out = reach->rank[(r - most) & 63], n_behind = --reach->n - out;
+        memmove(reach->sorted + out, reach->sorted + out + 1, (size_t)n_behind * sizeof(double));
+        memmove(reach->at + out, reach->at + out + 1, (size_t)n_behind * sizeof(int64_t));
+    }
+    int64_t in = reach->n++;
+    for (; in > 0 && reach->sorted[in - 1] > values[r]; in--) {
+        reach->sorted[in] = reach->sorted[in - 1];
+        reach->at[in] = reach->at[in - 1];
+    }
+    reach->sorted[in] = values[r];
+    reach->at[in] = r;
+    for (int64_t i = 0; i < reach->n; i++)
+        reach->rank[reach->at[i] & 63] = (uint8_t)i;
+}
+
+/* As fill_costs, for segments of at most 64: the ranks of a segment's values are bits of a word, in
+ * which the median moves by one bit as each value comes. */
+static void fill_short_costs(struct potts *p) {
+    struct reach reach = {0};
+    for (int64_t r = 0; r < p->n; r++) {
+        slide(&reach, p->values, r, p->most);
+        double *costs = p->cost + r * p->most, cost = 0;
+        int low = reach.rank[r & 63], high = low; /* ranks of the median's one or two values */
+        uint64_t taken = UINT64_C(1) << low;
+        costs[0] = 0;
+        for (int64_t k = 1; k < reach.n; k++) {
+            int rank = reach.rank[(r - k) & 63];
+            cost += out_of(reach.sorted[low], reach.sorted[high], p->values[r - k]);
+            costs[k] = cost;
+            taken |= UINT64_C(1) << rank;
+            if (k % 2 == 1) { /* two in the middle now: the one there was, and its neighbour */
+                uint64_t below = taken & ((UINT64_C(1) << low) - 1);
+                uint64_t above = taken & ~((UINT64_C(2) << low) - 1);
+                bool is_below = rank < low;
+                low = is_below ? 63 - __builtin_clzll(below | 1) : low;
+                high = is_below ? high : __builtin_ctzll(above | UINT64_C(1) << 63);
+            } else { /* one: what lies between */
+                low = rank < low ? low : rank > high ? high : rank;
+                high = low;
+            }
         }
     }
 }
@@ -239,7 +295,11 @@ static int l_potts(lua_State *L) {
     p.ends = p.left + n;
     int64_t *chosen = p.ends + n, n_chosen = 0;
     const volatile int *cancel = host_new_stop(L);
-    fill_costs(&p);
+    if (p.most <= 64) {
+        fill_short_costs(&p);
+    } else {
+        fill_costs(&p);
+    }
     double best = INFINITY;
     for (int64_t i = 0; i < n_prices; i++) {
         if (*cancel) return host_fail(L, ERR_CANCELLED, "steps: stopped");

@@ -1,6 +1,10 @@
 /* lib_store_list.c - Lua module "woolly.store": rows of runs, and their history by metric. */
+#include "base/alloc.h"
 #include "base/clock.h"
 #include "host/lib_store.h"
+
+#include <limits.h>
+#include <string.h>
 
 #define MAX_LIMIT 1000000
 
@@ -106,54 +110,103 @@ int store_l_list(lua_State *L) {
 
 /* ---- history ---- */
 
-struct one_value {
-    const char *metric;
-    double median;
-    lua_Integer row;
+/* One metric's medians, each with the run that it is of (from 1). */
+struct column {
+    char *name;
+    int64_t n, room;
+    struct point {
+        int64_t row;
+        double median;
+    } * points;
 };
 
-/* (series, value): appends to series[metric].at and .value */
-static int add_value(lua_State *L) {
-    const struct one_value *value = lua_touserdata(L, 2);
-    if (lua_getfield(L, 1, value->metric) != LUA_TTABLE) {
-        lua_newtable(L);
-        lua_newtable(L);
-        lua_setfield(L, -2, "at");
-        lua_newtable(L);
-        lua_setfield(L, -2, "value");
-        lua_pushvalue(L, -1);
-        lua_setfield(L, 1, value->metric);
-    }
-    lua_getfield(L, -1, "at");
-    lua_Integer next = (lua_Integer)lua_rawlen(L, -1) + 1;
-    lua_pushinteger(L, value->row);
-    lua_rawseti(L, -2, next);
-    lua_getfield(L, -2, "value");
-    lua_pushnumber(L, value->median);
-    lua_rawseti(L, -2, next);
-    return 0;
-}
+struct history {
+    struct visit visit;
+    struct column *columns;
+    int64_t n_columns, room, next; /* next: where the next value is likely to go */
+    bool is_short;                 /* of memory */
+};
 
-/* Stack: ..., rows, add_row, series, add_value */
-static bool visit_run(void *user, const struct store_row *row) {
-    struct visit *visit = user;
-    lua_pushvalue(visit->L, -3);
-    lua_pushvalue(visit->L, -5);
-    lua_pushlightuserdata(visit->L, (void *)row);
-    visit->failed = lua_pcall(visit->L, 2, 0, 0) != LUA_OK;
-    visit->rows++;
-    return !visit->failed;
+/* Runs have their metrics in one order: looked for from where the last one was. */
+static struct column *column_of(struct history *history, const char *name) {
+    for (int64_t i = 0; i < history->n_columns; i++) {
+        int64_t at = (history->next + i) % history->n_columns;
+        if (strcmp(history->columns[at].name, name) != 0) continue;
+        history->next = at + 1;
+        return &history->columns[at];
+    }
+    if (history->n_columns == history->room) {
+        int64_t room = history->room > 0 ? 2 * history->room : 32;
+        struct column *grown = mem_realloc(history->columns, (size_t)room * sizeof *grown);
+        if (grown == NULL) return NULL;
+        history->columns = grown;
+        history->room = room;
+    }
+    struct column *column = &history->columns[history->n_columns];
+    *column = (struct column){.name = mem_strdup(name)};
+    if (column->name == NULL) return NULL;
+    history->next = ++history->n_columns;
+    return column;
 }
 
 static bool visit_value(void *user, const char *metric, double median, int64_t n) {
-    struct visit *visit = user;
-    struct one_value value = {.metric = metric, .median = median, .row = visit->rows};
+    struct history *history = user;
+    struct column *column = column_of(history, metric);
     (void)n;
-    lua_pushvalue(visit->L, -1);
-    lua_pushvalue(visit->L, -3);
-    lua_pushlightuserdata(visit->L, &value);
-    visit->failed = lua_pcall(visit->L, 2, 0, 0) != LUA_OK;
-    return !visit->failed;
+    history->is_short = true;
+    if (column == NULL) return false;
+    if (column->n == column->room) {
+        int64_t room = column->room > 0 ? 2 * column->room : 64;
+        struct point *grown = mem_realloc(column->points, (size_t)room * sizeof *grown);
+        if (grown == NULL) return false;
+        column->points = grown;
+        column->room = room;
+    }
+    history->is_short = false;
+    column->points[column->n++] = (struct point){history->visit.rows, median};
+    return true;
+}
+
+/* Stack: ..., rows, add_row */
+static bool visit_run(void *user, const struct store_row *row) {
+    struct history *history = user;
+    history->visit.rows++;
+    return visit_row(&history->visit, row);
+}
+
+static int table_room(int64_t n) {
+    return n < INT_MAX ? (int)n : 0;
+}
+
+/* (series, history) */
+static int add_columns(lua_State *L) {
+    const struct history *history = lua_touserdata(L, 2);
+    for (int64_t i = 0; i < history->n_columns; i++) {
+        const struct column *column = &history->columns[i];
+        lua_createtable(L, 0, 2);
+        lua_createtable(L, table_room(column->n), 0);
+        for (int64_t k = 0; k < column->n; k++) {
+            lua_pushinteger(L, column->points[k].row);
+            lua_rawseti(L, -2, k + 1);
+        }
+        lua_setfield(L, -2, "at");
+        lua_createtable(L, table_room(column->n), 0);
+        for (int64_t k = 0; k < column->n; k++) {
+            lua_pushnumber(L, column->points[k].median);
+            lua_rawseti(L, -2, k + 1);
+        }
+        lua_setfield(L, -2, "value");
+        lua_setfield(L, 1, column->name);
+    }
+    return 0;
+}
+
+static void free_columns(struct history *history) {
+    for (int64_t i = 0; i < history->n_columns; i++) {
+        mem_free(history->columns[i].name);
+        mem_free(history->columns[i].points);
+    }
+    mem_free(history->columns);
 }
 
 /* Store:history([filter]) -> {rows, series} | nil, message, code */
@@ -164,22 +217,29 @@ int store_l_history(lua_State *L) {
     read_filter(L, 2, &filter, &metric);
     luaL_checkstack(L, 12, NULL);
     lua_createtable(L, 0, 2);
-    int result = lua_gettop(L);
     lua_newtable(L);
     lua_pushvalue(L, -1);
-    lua_setfield(L, result, "rows");
-    lua_pushcfunction(L, add_row);
+    lua_setfield(L, -3, "series");
     lua_newtable(L);
     lua_pushvalue(L, -1);
-    lua_setfield(L, result, "series");
-    lua_pushcfunction(L, add_value);
-    struct visit visit = {.L = L};
-    struct store_history history = {.user = &visit, .run = visit_run, .value = visit_value};
+    lua_setfield(L, -4, "rows");
+    lua_pushcfunction(L, add_row); /* result, series, rows, add_row */
+    struct history history = {.visit = {.L = L}};
+    struct store_history visit = {.user = &history, .run = visit_run, .value = visit_value};
     struct err err;
-    bool ok = store_history(store, &filter, metric, &history, &err);
-    if (visit.failed) return lua_error(L);
+    bool ok = store_history(store, &filter, metric, &visit, &err);
+    if (ok && history.is_short)
+        ok = err_set(&err, ERR_ENVIRONMENT, "store: %s: out of memory", store_path(store));
+    if (ok && !history.visit.failed) {
+        lua_pushcfunction(L, add_columns);
+        lua_pushvalue(L, -4);
+        lua_pushlightuserdata(L, &history);
+        history.visit.failed = lua_pcall(L, 2, 0, 0) != LUA_OK;
+    }
+    free_columns(&history);
+    if (history.visit.failed) return lua_error(L);
     if (!ok) return host_push_fail(L, &err);
-    lua_settop(L, result);
+    lua_pop(L, 3);
     return 1;
 }
 

@@ -175,7 +175,7 @@ enum look { LOOK_TO_READ, LOOK_BEFORE_WRITING, LOOK_IN_TRANSACTION };
 /* Sees that the file is ours and of a version that this build reads, before anything is changed;
  * in a transaction it makes the schema when there is none. */
 static bool check_schema(struct store *store, enum look look, struct err *err) {
-    struct about about;
+    struct about about = {0};
     if (!read_about(store, &about, err)) return false;
     if (about.n_tables == 0 && about.version == 0) {
         if (look == LOOK_BEFORE_WRITING) return true;
@@ -272,11 +272,10 @@ static bool open_connection(struct store *store, int flags, struct err *err) {
 
 /* A writer died in mid-commit: the first reader that may write puts the file back as it was. */
 static bool undo_dead_commit(struct store *store, struct err *err) {
-    struct about about;
+    struct about about = {0};
     sqlite3_close(store->db);
     store->db = NULL;
-    bool ok = open_connection(store, SQLITE_OPEN_READWRITE, err) &&
-              read_about(store, &about, err);
+    bool ok = open_connection(store, SQLITE_OPEN_READWRITE, err) && read_about(store, &about, err);
     sqlite3_close(store->db);
     store->db = NULL;
     return ok && open_connection(store, SQLITE_OPEN_READONLY, err);

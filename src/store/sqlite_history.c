@@ -115,11 +115,14 @@ bool store_history(struct store *store, const struct store_filter *filter, const
                    const struct store_history *visit, struct err *err) {
     static const char runs_sql[] =
         "SELECT " STORE_ROW_COLUMNS " FROM runs r WHERE r.seq IN (SELECT r.seq FROM runs r WHERE "
-        "r.status='complete' AND " STORE_ROW_FILTER " ORDER BY r.seq DESC LIMIT ?6) ORDER BY r.seq";
+        "r.status='complete' AND " STORE_ROW_FILTER
+        " AND (?7 IS NULL OR r.seq IN (SELECT run FROM metrics WHERE metric=?7))"
+        " ORDER BY r.seq DESC LIMIT ?6) ORDER BY r.seq";
     static const char samples_sql[] = "SELECT metric,value FROM samples WHERE run=?1 "
                                       "AND (?2 IS NULL OR metric=?2) ORDER BY metric,i";
     const char *texts[] = {NULL, metric};
     sqlite3_stmt *runs = store_prepare_rows(store, runs_sql, filter, err);
+    if (runs != NULL) sqlite3_bind_text(runs, 7, metric, -1, SQLITE_STATIC);
     sqlite3_stmt *samples = runs != NULL ? store_prepare(store, samples_sql, texts, 2, err) : NULL;
     bool ok = samples != NULL;
     if (ok) {

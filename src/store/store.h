@@ -87,7 +87,8 @@ bool store_list(struct store *store, const struct store_filter *filter,
                 struct err *err);
 
 /* The complete runs that filter finds, oldest first (of more than filter->limit the newest), each
- * followed by the median of every metric that has samples; metric != NULL: of that one alone.
+ * followed by the median of every metric that has samples; metric != NULL: of that one alone, and
+ * only the runs that name it.
  * 10,000 runs of 20 metrics take half a second. A function that returns false stops it. */
 struct store_history {
     void *user;

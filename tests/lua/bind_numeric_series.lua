@@ -85,6 +85,32 @@ tap.test("sorted copies", function()
   tap.raises(function() numeric.sort() end, "table expected")
 end)
 
+tap.test("medians, whatever the order and however many are alike", function()
+  local orders = {
+    function(i) return i end,
+    function(i, n) return -i + n end,
+    function(i) return i % 7 end,
+    function() return 5 end,
+    function(i) return i % 2 == 0 and i or -i end,
+    function(i, n) return i < n / 2 and 1 or 2 end,
+    function() return generator:uniform() end,
+  }
+  for n = 1, 600, 13 do
+    for _, value in ipairs(orders) do
+      local values = {}
+      for i = 1, n do values[i] = value(i, n) + 0.0 end
+      local sorted = numeric.sort(values)
+      local expected = (sorted[(n + 1) // 2] + sorted[n // 2 + 1]) / 2
+      tap.equal(numeric.median(values), expected, n .. " values")
+    end
+  end
+  same_in_both(stats.median, series.history(generator, 2001, 0.1))
+  same_in_both(stats.median, series.history(generator, 2000, 0.1))
+  tap.equal(numeric.median { 1, -1 / 0, 1 / 0 }, 1.0)
+  tap.raises(function() numeric.median {} end, "one value")
+  tap.raises(function() numeric.median { 0 / 0 } end, "element 1 is no number")
+end)
+
 local huge, absent = series.shared "edivisive_huge.json"
 if huge then
   tap.test("permutation form: the published number of points lies among ours, huge", function()
@@ -106,6 +132,9 @@ tap.test("wrong arguments raise and say where", function()
   tap.raises(function() numeric.split({ 1, 2, 3 }, 1, 4) end, "first and last")
   tap.raises(function() numeric.split({ 1, 2, 3 }, 2, 2) end, "first and last")
   tap.raises(function() numeric.split({ 1, 0 / 0 }, 1, 2) end, "finite")
+  tap.raises(function() numeric.levels({ 1, 2, 3 }, 1, 1, 3) end, "on both sides")
+  tap.raises(function() numeric.levels({ 1, 2, 3 }, 1, 2, 4) end, "on both sides")
+  tap.raises(function() numeric.levels({ 1, "2", 3 }, 1, 2, 3) end, "numbers")
   tap.raises(function() numeric.potts({}, { 1 }, 1, 1) end, "values")
   tap.raises(function() numeric.potts({ 1, 2 }, {}, 1, 1) end, "price")
   tap.raises(function() numeric.potts({ 1, 2 }, { 1 }, 3, 1) end, "1 to the number")

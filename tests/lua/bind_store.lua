@@ -131,6 +131,8 @@ tap.test("a history holds runs in the order of saving and the median of each met
   tap.equal(tps.value[2], 3.0)
   tap.equal(table.concat(misses.at, " "), "2")
   tap.equal(next(s:history { metric = "cache_miss_ratio" }.series), "cache_miss_ratio")
+  tap.equal(#s:history { metric = "cache_miss_ratio" }.rows, 2) -- one says why it is missing
+  tap.equal(#s:history { metric = "improvement_factor" }.rows, 0)
   tap.equal(s:history { limit = 1 }.rows[1].id, found.rows[2].id)
   tap.raises(function() s:history { metrics = "x" } end, "did you mean 'metric'")
   tap.raises(function() s:list { metric = "x" } end, "unknown option 'metric'")

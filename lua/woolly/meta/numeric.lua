@@ -36,6 +36,11 @@ function numeric.bootstrap_ratio(a, b, options) end
 ---@return number? low, number|string high, string? code
 function numeric.bootstrap_percentile(values, percentile, options) end
 
+--- The median, without sorting all of them. NaN raises.
+---@param values number[]   one or more
+---@return number? median, string? message, string? code
+function numeric.median(values) end
+
 --- A copy in ascending order. NaN raises.
 ---@param values number[]
 ---@return number[]? sorted, string? message, string? code
@@ -55,6 +60,15 @@ function numeric.resample(values, options) end
 ---@param last integer
 ---@return integer? index, number|string statistic, string? code
 function numeric.split(values, first, last) end
+
+--- The levels on both sides of a split, values[first..at-1] and values[at..last]: the mean and the
+--- sum of squared distances from it of each, and the sum of products of neighbouring distances.
+---@param values number[]
+---@param first integer
+---@param at integer      a value or more on both sides
+---@param last integer
+---@return number? left, number|string square_left, number|string right, number square_right, number neighbours
+function numeric.levels(values, first, at, last) end
 
 --- How many of so many permutations within the windows have a split of at least the statistic
 --- `best`; it stops counting above `allowed`.

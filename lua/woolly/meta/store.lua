@@ -56,7 +56,7 @@ function Store:save(report) end
 function Store:list(filter) end
 
 ---@class woolly.store.HistoryFilter: woolly.store.Filter
----@field metric? string   this one alone
+---@field metric? string   this one alone, and only the runs that name it
 
 ---@class woolly.store.Series
 ---@field at integer[]      index of the run in rows

@@ -61,20 +61,22 @@ function distributions.normal_quantile(p)
   return p < 0.5 and z or -z
 end
 
+local TINY <const> = 1e-300
+
+local function away_from_0(x) return math.abs(x) < TINY and TINY or x end
+
 local function beta_fraction(x, a, b) -- Lentz's method
-  local tiny <const> = 1e-300
-  local c, d = 1.0, 1 - (a + b) * x / (a + 1)
-  d = 1 / (math.abs(d) < tiny and tiny or d)
+  local c, d = 1.0, 1 / away_from_0(1 - (a + b) * x / (a + 1))
   local result = d
   for m = 1, 500 do
-    for _, step in ipairs { m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m)),
-                            -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1)) } do
-      d = 1 + step * d
-      d = 1 / (math.abs(d) < tiny and tiny or d)
-      c = 1 + step / c
-      if math.abs(c) < tiny then c = tiny end
-      result = result * d * c
-    end
+    local even = m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m))
+    d = 1 / away_from_0(1 + even * d)
+    c = away_from_0(1 + even / c)
+    result = result * d * c
+    local odd = -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1))
+    d = 1 / away_from_0(1 + odd * d)
+    c = away_from_0(1 + odd / c)
+    result = result * d * c
     if math.abs(d * c - 1) < 1e-15 then break end
   end
   return result

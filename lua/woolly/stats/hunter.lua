@@ -58,13 +58,25 @@ local function mean_and_square(values, first, last)
   return mean, square
 end
 
--- Lag-1 correlation of the residuals around the two means; the pair across the split says nothing.
-local function correlation(values, first, at, last, left, right, square)
+local function neighbours(values, first, last, mean)
+  local sum = 0.0
+  for i = first + 1, last do sum = sum + (values[i - 1] - mean) * (values[i] - mean) end
+  return sum
+end
+
+-- In Lua: means and squared distances from them on both sides of a split, and the products of
+-- neighbouring residuals; the pair across the split says nothing.
+local function levels(values, first, at, last)
+  local left, square_left = mean_and_square(values, first, at - 1)
+  local right, square_right = mean_and_square(values, at, last)
+  return left, square_left, right, square_right,
+    neighbours(values, first, at - 1, left) + neighbours(values, at, last, right)
+end
+
+-- Lag-1 correlation of n residuals.
+local function correlation(products, square, n)
   if square == 0 then return 0.0 end
-  local sum, n = 0.0, last - first + 1
-  for i = first + 1, at - 1 do sum = sum + (values[i - 1] - left) * (values[i] - left) end
-  for i = at + 1, last do sum = sum + (values[i - 1] - right) * (values[i] - right) end
-  local rho = sum / square
+  local rho = products / square
   rho = rho + (1 + 4 * rho) / n -- the estimate is biased towards 0
   return math.min(math.max(rho, 0.0), MOST_CORRELATION)
 end
@@ -78,15 +90,15 @@ end
 -- The point `at` between values[first..at-1] and values[at..last].
 local function test(values, first, at, last, mode)
   local n_left, n_right = at - first, last - at + 1
-  local left, square_left = mean_and_square(values, first, at - 1)
-  local right, square_right = mean_and_square(values, at, last)
+  local left, square_left, right, square_right, products
+    = primitives.call("levels", levels, values, first, at, last)
   local df, p = n_left + n_right - 2, 1.0
   if df > 0 and mode == "otava" then
     local spread = (n_left - 1) * square_left / n_left + (n_right - 1) * square_right / n_right
     p = distributions.t_two_sided(student(left, right, spread, df, n_left, n_right), df)
   elseif df > 0 then
     local square = square_left + square_right
-    local rho = correlation(values, first, at, last, left, right, square)
+    local rho = correlation(products, square, n_left + n_right)
     local t = student(left, right, square, df, n_left, n_right)
     local fewer = (1 + rho) / (1 - rho)
     p = distributions.t_two_sided(t / math.sqrt(fewer), math.max(1, df / fewer))
