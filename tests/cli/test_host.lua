@@ -296,15 +296,12 @@ do
 end
 ]]
 
---- Runs the script with WL_OOM=N for N = first, first + step, ...; counts by status.
-local function statuses(name, first, last, step, suffix)
-  local result = cli.shell(string.format([[
-    n=%d
-    while [ $n -le %d ]; do
-      WL_OOM=$n%s %s --lua-dir %s %s %s
-      echo $?
-      n=$((n + %d))
-    done]], first, last, suffix, cli.quote(cli.program), lua_dir, name, cli.quote(cli.model), step))
+--- Runs the script with request N for memory refused for N = first, first + step, ...; counts by
+--- status.
+local function statuses(name, first, last, step, how)
+  local result = cli.shell(string.format("%s %d %d %d %s --lua-dir %s %s %s",
+    cli.quote(os.getenv "WOOLLY_FAILING_REQUESTS"), first, last, step, how, lua_dir, name,
+    cli.quote(cli.model)))
   local counts, failed = {}, 0
   for line in result.out:gmatch("%d+") do
     counts[line] = (counts[line] or 0) + 1
@@ -316,7 +313,7 @@ end
 --- With every request from N on refused, only a run that needs none of them succeeds.
 local function request_count(name)
   local low, high = 0, 1
-  local function succeeds(n) return statuses(name, n, n, 1, ",sticky")["0"] == 1 end
+  local function succeeds(n) return statuses(name, n, n, 1, "sticky")["0"] == 1 end
   while not succeeds(high) do low, high = high, high * 2 end
   while high - low > 1 do
     local middle = (low + high) // 2
@@ -331,12 +328,12 @@ local function exhaust(name, first, most)
   local last = request_count(name)
   tap.truthy(last > first, "requests")
   local step = math.max(1, (last - first) // most)
-  for _, suffix in ipairs { "", ",sticky" } do
-    local counts, failed, lines, text = statuses(name, first, last, step, suffix)
+  for _, how in ipairs { "once", "sticky" } do
+    local counts, failed, lines, text = statuses(name, first, last, step, how)
     for status, n in pairs(counts) do
       if status ~= "0" and status ~= "4" then
-        error(string.format("%d of WL_OOM=%d..%d%s ended with status %s:\n%s", n, first, last,
-                            suffix, status, text:sub(1, 2000)))
+        error(string.format("%d of requests %d..%d, refused %s, ended with status %s:\n%s", n,
+                            first, last, how, status, text:sub(1, 2000)))
       end
     end
     tap.equal(lines, failed, "lines on stderr")
@@ -344,6 +341,14 @@ local function exhaust(name, first, most)
   end
   return last
 end
+
+tap.test("WL_OOM=N refuses the Nth request", function()
+  local run = string.format(" %s --lua-dir %s %s", cli.quote(cli.program), lua_dir,
+                            script "require 'woolly.process'.guard(function() end)")
+  tap.equal(cli.shell("WL_OOM=1" .. run).status, 4)
+  tap.equal(cli.shell("WL_OOM=1,sticky" .. run).status, 4)
+  tap.equal(cli.shell("WL_OOM=100000000" .. run).status, 0)
+end)
 
 local MOST <const> = cli.sanitized and 60 or 4000
 local host_requests = 1
