@@ -13,7 +13,7 @@ assert(low > 1, "the gain is real, in spite of the outlier")
 print(string.format("gain between %.3f and %.3f", low, high)) --> gain between 1.0
 
 -- Sorted copies, and the medians of 200 resamples for whatever else is to be read from them.
-assert(numeric.sort(after)[1] == 36.0)
+assert(numeric.sort(after)[1] == 36.0 and assert(numeric.median(after)) == 43.95)
 local medians = assert(numeric.resample(after, { resamples = 200 }))
 assert(#medians == 200 and medians[1] <= medians[200])
 
@@ -23,6 +23,8 @@ local history = {}
 for i = 1, 40 do history[i] = (i <= 20 and 50 or 45) + (i * 7 % 5) / 10 end
 local index, statistic = assert(numeric.split(history, 1, #history))
 print("the level changes at", index) --> 21
+local before_it, _, after_it = assert(numeric.levels(history, 1, index, #history))
+print(string.format("from %.1f to %.1f", before_it, after_it)) --> from 50.2 to 45.2
 local by_chance = assert(numeric.permuted_energy(history, { 1, #history + 1 }, statistic,
                                                  { permutations = 100, allowed = 5 }))
 assert(by_chance <= 5, "a real change")

@@ -305,7 +305,7 @@ static void test_writers_and_a_reader(void) {
 
 /* Making the schema is raced for: none of them may take a half seen file for a foreign one. */
 static void test_makers_of_the_schema(void) {
-    enum { N_ROUNDS = 60, N_MAKERS = 4 };
+    enum { N_ROUNDS = 30, N_MAKERS = 4 };
     for (int round = 0; round < N_ROUNDS; round++) {
         remove_store();
         int gate[2];

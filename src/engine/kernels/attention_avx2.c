@@ -3,6 +3,7 @@
 #include "engine/kernels/vf_avx2.h"
 
 #define ATTENTION_TILES
+#define ATTENTION_ALONE
 #include "engine/kernels/vf_exp.h"
 
 #include "engine/kernels/attention_rows.h"

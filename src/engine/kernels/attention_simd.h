@@ -1,6 +1,6 @@
 /* attention_simd.h - attention in the registers of the including file, included once per ISA after its
  * vf_*.h. A file with layouts of its own (attention_tiles_*.h) includes them before and defines
- * ATTENTION_TILES. */
+ * ATTENTION_TILES; one that reads faster for a query alone (attention_alone.h) defines ATTENTION_ALONE. */
 #include "engine/kernels/vf_exp.h"
 
 #include "engine/kernels/attention_rows.h"
@@ -60,21 +60,25 @@ INLINE void scores_turned(float *s, const float *const *q, const int n_queries, 
     }
 }
 
+INLINE float score_of(const float *q, const float *key, int64_t n, float scale) {
+    VF sum = vf_zero(), other = vf_zero();
+    int64_t d = 0;
+    for (; d + 2 * LANES <= n; d += 2 * LANES) {
+        sum = vf_fma(vf_load(q + d), vf_load(key + d), sum);
+        other = vf_fma(vf_load(q + d + LANES), vf_load(key + d + LANES), other);
+    }
+    for (; d + LANES <= n; d += LANES) sum = vf_fma(vf_load(q + d), vf_load(key + d), sum);
+    float total = vf_sum(vf_add(sum, other));
+    for (; d < n; d++) total += q[d] * key[d];
+    return total * scale;
+}
+
 /* next: rows of next_row bytes that are asked for meanwhile; or NULL. */
 INLINE void scores_direct(float *s, const float *q, const float *keys, const uint8_t *next, size_t next_row,
                           int64_t n_rows, int64_t n, float scale) {
     for (int64_t j = 0; j < n_rows; j++, keys += n) {
         if (CROSS_AHEAD) ask(next, (size_t)j * next_row, next_row);
-        VF sum = vf_zero(), other = vf_zero();
-        int64_t d = 0;
-        for (; d + 2 * LANES <= n; d += 2 * LANES) {
-            sum = vf_fma(vf_load(q + d), vf_load(keys + d), sum);
-            other = vf_fma(vf_load(q + d + LANES), vf_load(keys + d + LANES), other);
-        }
-        for (; d + LANES <= n; d += LANES) sum = vf_fma(vf_load(q + d), vf_load(keys + d), sum);
-        float total = vf_sum(vf_add(sum, other));
-        for (; d < n; d++) total += q[d] * keys[d];
-        s[j] = total * scale;
+        s[j] = score_of(q, keys, n, scale);
     }
 }
 
@@ -178,6 +182,15 @@ INLINE void add_values(float *const *acc, const float *p, const float *share, co
     }
 }
 
+#ifdef ATTENTION_ALONE
+#include "engine/kernels/attention_alone.h"
+#else
+INLINE bool attend_alone(const struct attention_task *t, struct attention_part part, float *scores) {
+    (void)t, (void)part, (void)scores;
+    return false;
+}
+#endif
+
 /* ---- all of it ---- */
 
 enum {
@@ -276,6 +289,7 @@ static void attend(const struct attention_task *t, struct attention_part part, v
         part.sum[i] = 0;
     }
     memset(part.acc, 0, (size_t)(n_queries * n) * sizeof(float));
+    if (attend_alone(t, part, room.scores)) return;
     if (keys_in_tiles(t->key_type, n)) tile_queries(room.queries, t);
     for (int64_t at = t->first; at < t->last; at += KV_POSITIONS) {
         /* The first token that sees anything here. */
