@@ -145,23 +145,49 @@ void packed_unpack(struct packed_block *u, enum tensor_type type, const uint8_t 
     }
 }
 
-/* Puts the stored value of column c of row r into the planes at p. */
-static void place(uint8_t *p, const struct packed_format *f, int rows, int r, int c, int value) {
-    int low = value & ((1 << f->base_bits) - 1), line = 4 * rows, lane = 4 * r;
+/* ---- a row's share of a block's planes: words of 4 columns, each at 4 * row of its line ---- */
+
+static void put_word(uint8_t *plane, int rows, int line, int r, uint32_t word) {
+    memcpy(plane + 4 * (line * rows + r), &word, sizeof word);
+}
+
+/* Four bits of each byte of word k, those of word k + 4 above them. */
+static void put_nibbles(uint8_t *plane, int rows, int r, const uint32_t *q) {
+    for (int k = 0; k < 4; k++) {
+        put_word(plane, rows, k, r, (q[k] & 0x0f0f0f0f) | (q[k + 4] & 0x0f0f0f0f) << 4);
+    }
+}
+
+/* Two bits from bit `from` on of each byte of four words together, twice. */
+static void put_pairs(uint8_t *plane, int rows, int r, const uint32_t *q, int from) {
+    for (int half = 0; half < 2; half++) {
+        uint32_t word = 0;
+        for (int k = 0; k < 4; k++) word |= (q[4 * half + k] >> from & 0x03030303) << (2 * k);
+        put_word(plane, rows, half, r, word);
+    }
+}
+
+/* Bit `from` of each byte of eight words together. */
+static void put_bits(uint8_t *plane, int rows, int r, const uint32_t *q, int from) {
+    uint32_t word = 0;
+    for (int k = 0; k < 8; k++) word |= (q[k] >> from & 0x01010101) << k;
+    put_word(plane, rows, 0, r, word);
+}
+
+static void put_values(uint8_t *planes, const struct packed_format *f, int rows, int r, bool biased,
+                       const uint8_t *values) {
+    uint32_t q[PACKED_BLOCK / 4];
+    memcpy(q, values, sizeof q);
+    uint8_t *extra = planes + f->base_bits * 4 * rows;
     if (f->base_bits == 8) {
-        p[c / 4 * line + lane + c % 4] = (uint8_t)low;
+        for (int k = 0; k < 8; k++) put_word(planes, rows, k, r, biased ? q[k] ^ 0x80808080 : q[k]);
     } else if (f->base_bits == 4) {
-        p[c % 16 / 4 * line + lane + c % 4] |= (uint8_t)(low << (c < 16 ? 0 : 4));
+        put_nibbles(planes, rows, r, q);
     } else {
-        p[c / 16 * line + lane + c % 4] |= (uint8_t)(low << (2 * (c % 16 / 4)));
+        put_pairs(planes, rows, r, q, 0);
     }
-    uint8_t *extra = p + f->base_bits * line;
-    int high = value >> f->base_bits;
-    if (f->extra_bits == 1) {
-        extra[lane + c % 4] |= (uint8_t)(high << (c / 4));
-    } else if (f->extra_bits == 2) {
-        extra[c / 16 * line + lane + c % 4] |= (uint8_t)(high << (2 * (c % 16 / 4)));
-    }
+    if (f->extra_bits == 1) put_bits(extra, rows, r, q, f->base_bits);
+    if (f->extra_bits == 2) put_pairs(extra, rows, r, q, f->base_bits);
 }
 
 static void write_half(uint8_t *p, uint16_t bits) {
@@ -183,11 +209,7 @@ void packed_group(uint8_t *dst, enum tensor_type type, int rows, bool biased,
                 if (sources[r] == NULL) continue;
                 struct packed_block u;
                 packed_unpack(&u, type, sources[r], t * f->blocks + i);
-                for (int c = 0; c < PACKED_BLOCK; c++) {
-                    int value = u.q[c];
-                    if (f->base_bits == 8 && biased) value ^= 0x80;
-                    place(planes + (size_t)i * plane, f, rows, r, c, value);
-                }
+                put_values(planes + (size_t)i * plane, f, rows, r, biased, u.q);
                 uint8_t *s = scales + i * PACKED_SCALE_BYTES(*f) * rows;
                 if (!f->super) {
                     write_half(s + 2 * r, u.scale);
