@@ -12,9 +12,10 @@
 #include <string.h>
 
 #define NS_PER_S 1e9
-#define TICK_NS 20000000   /* how late a deadline or Ctrl-C may be noticed */
-#define PAUSE_NS 100000000 /* a user whose request failed waits before the next one */
-#define HOPELESS 200       /* so many failures without one success, and 4 for each user */
+#define TICK_NS 20000000      /* how late a deadline or Ctrl-C may be noticed */
+#define USERS_APART_NS 200000 /* users do not all begin at once: a burst would measure itself */
+#define PAUSE_NS 100000000    /* a user whose request failed waits before the next one */
+#define HOPELESS 200          /* so many failures without one success, and 4 for each user */
 
 /* One place for a request: a user of the closed loop, or one of max_in_flight. */
 struct slot {
@@ -305,7 +306,8 @@ static void set_start(struct driver *d) {
                           .state = o->seed};
     for (int64_t i = 0; i < d->n_slots; i++) {
         double share = d->n_slots > 1 ? (double)i / (double)(d->n_slots - 1) : 0;
-        d->slots[i].ready_ns = load->start_ns + (int64_t)(share * o->ramp_s * NS_PER_S);
+        int64_t ramp = (int64_t)(share * o->ramp_s * NS_PER_S), apart = i * USERS_APART_NS;
+        d->slots[i].ready_ns = load->start_ns + (ramp > apart ? ramp : apart);
     }
 }
 

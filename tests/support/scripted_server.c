@@ -83,6 +83,16 @@ static void wait_for_leaving(int fd) {
 
 /* ---- fixed bytes ---- */
 
+/* Until the client leaves; many at a time, or a limit of a megabyte would take half a second. */
+static void send_again_and_again(int fd, const char *part, size_t size) {
+    char many[4096];
+    size_t n = 0;
+    for (; n + size <= sizeof many; n += size)
+        memcpy(many + n, part, size);
+    while (send_all(fd, many, n))
+        continue;
+}
+
 static void play(int fd, const struct scripted_behaviour *b) {
     const char *part = b->script, *end = b->script + b->size;
     for (;;) {
@@ -103,8 +113,7 @@ static void play(int fd, const struct scripted_behaviour *b) {
         wait_for_leaving(fd);
         break;
     case END_REPEAT:
-        while (send_all(fd, part, (size_t)(end - part)))
-            continue;
+        send_again_and_again(fd, part, (size_t)(end - part));
         break;
     case END_DRIP:
         while (send_all(fd, "x", 1))
@@ -124,34 +133,51 @@ static bool send_chunk(int fd, const char *data) {
     return send_text(fd, chunk);
 }
 
-static bool send_token(int fd) {
+static bool send_token(int fd, int64_t at) {
     char event[256];
     snprintf(event, sizeof event,
              "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"%lld \"}}]}\n\n",
-             (long long)now_ns());
+             (long long)at);
     return send_chunk(fd, event);
 }
 
-static bool send_end(int fd, int said) {
-    char event[320];
+/* What the sender itself saw of a stream: on a busy machine it is late as well. */
+struct seen {
+    double first_ms, longest_gap_ms;
+};
+
+/* The times seen go out as the queue's and the prompt's, since the protocol has no other fields; or NULL. */
+static bool send_end(int fd, int said, const struct seen *seen) {
+    char event[400], times[100] = "";
+    if (seen != NULL) {
+        snprintf(times, sizeof times, ",\"timings\":{\"queue_ms\":%.6f,\"prefill_ms\":%.6f}",
+                 seen->first_ms, seen->longest_gap_ms);
+    }
     snprintf(event, sizeof event,
              "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"length\"}],"
-             "\"usage\":{\"prompt_tokens\":4,\"completion_tokens\":%d,\"total_tokens\":%d}}\n\n"
+             "\"usage\":{\"prompt_tokens\":4,\"completion_tokens\":%d,\"total_tokens\":%d}%s}\n\n"
              "data: [DONE]\n\n",
-             said, said + 4);
+             said, said + 4, times);
     return send_chunk(fd, event) && send_text(fd, "0\r\n\r\n");
 }
 
-static bool play_timed(int fd, double first_ms, double gap_ms, int n, int said) {
-    int64_t at = now_ns() + (int64_t)(first_ms * 1e6);
+static bool play_timed(int fd, double first_ms, double gap_ms, int n, int said, bool tells) {
+    const int64_t start = now_ns();
+    int64_t at = start + (int64_t)(first_ms * 1e6), last = 0;
+    struct seen seen = {0};
     sleep_until(at);
     if (!send_text(fd, STREAM_HEAD)) return false;
     for (int i = 0; i < n; i++) {
         sleep_until(at);
-        if (!send_token(fd)) return false;
+        const int64_t now = now_ns();
+        const double gap = i > 0 ? (double)(now - last) / 1e6 : 0;
+        if (i == 0) seen.first_ms = (double)(now - start) / 1e6;
+        if (gap > seen.longest_gap_ms) seen.longest_gap_ms = gap;
+        if (!send_token(fd, now)) return false;
+        last = now;
         at += (int64_t)(gap_ms * 1e6);
     }
-    return send_end(fd, said);
+    return send_end(fd, said, tells ? &seen : NULL);
 }
 
 static bool play_stall(int fd, double from_ms, double until_ms) {
@@ -163,7 +189,7 @@ static bool play_stall(int fd, double from_ms, double until_ms) {
     pthread_mutex_unlock(&lock);
     int64_t now = now_ns();
     if (now >= start + (int64_t)(from_ms * 1e6)) sleep_until(start + (int64_t)(until_ms * 1e6));
-    return play_timed(fd, 1, 1, 2, 2);
+    return play_timed(fd, 1, 1, 2, 2, false);
 }
 
 /* ---- connections ---- */
@@ -182,14 +208,15 @@ static bool answer(int fd, const char *path) {
     }
     snprintf(name, sizeof name, "%.*s", (int)strcspn(path + (*path == '/'), "/?"),
              path + (*path == '/'));
-    if (sscanf(name, "timed-%lf-%lf-%d", &a, &b, &n) == 3) return play_timed(fd, a, b, n, n);
-    if (sscanf(name, "count-%d-%d", &n, &said) == 2) return play_timed(fd, 0, 0, n, said);
+    if (sscanf(name, "timed-%lf-%lf-%d", &a, &b, &n) == 3) return play_timed(fd, a, b, n, n, false);
+    if (sscanf(name, "told-%lf-%lf-%d", &a, &b, &n) == 3) return play_timed(fd, a, b, n, n, true);
+    if (sscanf(name, "count-%d-%d", &n, &said) == 2) return play_timed(fd, 0, 0, n, said, false);
     if (sscanf(name, "stall-%lf-%lf", &a, &b) == 2) return play_stall(fd, a, b);
     if (sscanf(name, "grow-%d", &n) == 1) {
         static char *volatile kept; /* the one before is never freed: that is the point */
         kept = malloc((size_t)n);
         if (kept != NULL) memset(kept, 1, (size_t)n);
-        return play_timed(fd, 1, 0, 4, 4);
+        return play_timed(fd, 1, 0, 4, 4, false);
     }
     for (const struct scripted_behaviour *row = scripted_behaviours(); row->name; row++) {
         if (strcmp(row->name, name) == 0) {

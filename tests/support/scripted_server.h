@@ -1,11 +1,14 @@
 /* scripted_server.h - an HTTP server for tests that does what the first part of the path names:
  *
  *   /NAME/...         a row of scripted_behaviours(): fixed bytes, then an ending
- *   /timed-A-B-N/...  N tokens: the first after A ms, the others every B ms; the text of each is
- * the time of its sending (CLOCK_MONOTONIC_RAW, ns) /stall-A-B/...    as timed-1-1-2, but nothing
- * is answered from A ms after the first request to any /stall until B ms later /count-N-M/...    N
- * pieces of text at once, usage says M tokens /grow-N/...       as timed-1-0-4, and N bytes are
- * kept for good: a leak
+ *   /timed-A-B-N/...  N tokens: the first after A ms, the others every B ms; the text of each is the
+ *                     time of its sending (CLOCK_MONOTONIC_RAW, ns)
+ *   /told-A-B-N/...   the same; timings at the end say when the first was really sent (queue_ms) and the
+ *                     longest time between two sendings (prefill_ms)
+ *   /stall-A-B/...    as timed-1-1-2, but nothing is answered from A ms after the first request to any
+ *                     /stall until B ms later
+ *   /count-N-M/...    N pieces of text at once, usage says M tokens
+ *   /grow-N/...       as timed-1-0-4, and N bytes are kept for good: a leak
  *
  * One thread per connection; connections are kept alive where the behaviour allows it. */
 #ifndef WOOLLY_TESTS_SCRIPTED_SERVER_H

@@ -66,7 +66,7 @@ function http.request(method, url, headers, body, options) end
 ---@field users? integer          closed loop, default 1
 ---@field rate? number            open loop: requests/s, default 1
 ---@field rate_end? number        rate that the ramp leads to
----@field ramp_s? number          closed: until the last user has begun; open: from rate to rate_end
+---@field ramp_s? number          closed: until the last user has begun (they begin 0.2 ms apart at least); open: from rate to rate_end
 ---@field duration_s? number      no request begins later
 ---@field requests? integer       at most so many; this or duration_s is required
 ---@field drain_s? number         then the last ones are given up ("cancelled"), default 600
