@@ -20,7 +20,7 @@ done
 
 folder=${WOOLLY_BUILD:-build}/cross_aarch64
 mkdir -p "$folder"
-flags="-std=c11 -D_GNU_SOURCE -O2 -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion -Werror
+flags="-std=c11 -D_GNU_SOURCE -O1 -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion -Werror
        -ffp-contract=off -fno-math-errno -Isrc -Itests
        -DALLOC_COUNT_WORKS=0" # linked statically, libc keeps its malloc
 
