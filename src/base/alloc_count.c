@@ -27,13 +27,8 @@ static struct alloc_file *file = &own_file;
 static pthread_key_t at_thread_end;
 static bool has_key;
 
-#ifdef WOOLLY_ALLOC_PRELOAD
-#define TLS_MODEL "initial-exec"
-#else
-#define TLS_MODEL "local-exec" /* found by one instruction less */
-#endif
 /* Where the calling thread counts. NULL until its first request. */
-static _Thread_local struct alloc_slot *own __attribute__((tls_model(TLS_MODEL)));
+static _Thread_local struct alloc_slot *own __attribute__((tls_model("initial-exec")));
 
 static void give_back(void *slot) {
     own = NULL; /* requests of later destructors take another one */
@@ -67,11 +62,7 @@ __attribute__((noinline, cold)) static struct alloc_slot *claim(void) {
 
 /* One writer a slot: no locked instruction. Readers see whole numbers. */
 static inline void add(uint64_t *sum, uint64_t value) {
-#ifdef __x86_64__
-    __asm__("addq %1, %0" : "+m"(*sum) : "er"(value)); /* gcc makes three of the other form */
-#else
     __atomic_store_n(sum, __atomic_load_n(sum, __ATOMIC_RELAXED) + value, __ATOMIC_RELAXED);
-#endif
 }
 
 static inline void count(size_t bytes) {
@@ -83,7 +74,7 @@ static inline void count(size_t bytes) {
 
 /* ---- in front of glibc ---- */
 
-__attribute__((aligned(64))) void *malloc(size_t size) {
+void *malloc(size_t size) {
     count(size);
     return __libc_malloc(size);
 }
