@@ -3,8 +3,6 @@
 #include "host/lib_numeric.h"
 
 #include <math.h>
-#include <stdlib.h>
-#include <string.h>
 
 #define MAX_POINTS 20000 /* 2e8 slopes */
 #define MAX_RESAMPLES 10000000
@@ -75,11 +73,6 @@ struct resample_options {
     double percentile; /* below 0: the mean */
 };
 
-static int compare(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 static double statistic(double *drawn, int64_t n, double percentile) {
     if (percentile < 0) {
         double sum = 0;
@@ -88,8 +81,7 @@ static double statistic(double *drawn, int64_t n, double percentile) {
         return sum / (double)n;
     }
     if (percentile == 50) return numeric_median(drawn, n);
-    double rank = ceil(percentile / 100 * (double)n - 1e-9);
-    return numeric_select(drawn, n, rank < 1 ? 0 : (int64_t)rank - 1);
+    return numeric_select(drawn, n, numeric_rank(percentile / 100, n));
 }
 
 /* numeric.resample(values, options) -> sorted statistics of the resamples */
@@ -118,7 +110,7 @@ static int l_resample(lua_State *L) {
             drawn[i] = values[numeric_index(&state, n)];
         results[r] = statistic(drawn, n, options.percentile);
     }
-    qsort(results, (size_t)options.resamples, sizeof *results, compare);
+    numeric_sort(results, options.resamples);
     lua_createtable(L, (int)options.resamples, 0);
     for (int64_t r = 0; r < options.resamples; r++) {
         lua_pushnumber(L, results[r]);

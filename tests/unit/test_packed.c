@@ -19,29 +19,45 @@ struct matrix {
     uint8_t *file;
 };
 
-/* y [n_x, rows] through the kernels of an ISA. */
-static void multiply(float *y, const struct packed_kernels *k, enum tensor_type type,
-                     const struct matrix *m, const float *x, int width) {
-    int64_t blocks = packed_blocks(type, m->cols);
-    size_t group_bytes = packed_group_bytes(type, k->rows, m->cols);
-    uint8_t *group = mem_alloc_aligned(group_bytes, 64);
-    uint8_t *records = mem_new(qact_bytes(width, blocks));
-    k->quantize(records, width, width, x, m->cols, m->cols);
-    for (int64_t r = 0; r < m->rows; r += k->rows) {
-        const uint8_t *sources[PACKED_MAX_ROWS] = {0};
-        for (int i = 0; i < k->rows && r + i < m->rows; i++) {
-            sources[i] = m->file + (size_t)(r + i) * m->row_bytes;
-        }
-        packed_group(group, type, k->rows, k->biased, sources, m->cols);
-        float out[PACKED_MAX_WIDTH * PACKED_MAX_ROWS];
-        k->group[type](out, k->rows, group, records, width, blocks);
-        for (int c = 0; c < width; c++) {
-            for (int i = 0; i < k->rows && r + i < m->rows; i++) {
-                y[c * m->rows + r + i] = out[c * k->rows + i];
-            }
+static void keep_rows(float *y, const struct matrix *m, const float *group, const struct packed_kernels *k,
+                      int64_t first, int width) {
+    for (int c = 0; c < width; c++) {
+        for (int i = 0; i < k->rows && first + i < m->rows; i++) {
+            y[c * m->rows + first + i] = group[c * k->rows + i];
         }
     }
-    mem_free(group);
+}
+
+/* y [width, rows] through the kernels of an ISA: group by group, or several as streams. */
+static void multiply(float *y, const struct packed_kernels *k, enum tensor_type type,
+                     const struct matrix *m, const float *x, int width, bool as_streams) {
+    int64_t blocks = packed_blocks(type, m->cols);
+    size_t group_bytes = packed_group_bytes(type, k->rows, m->cols);
+    int64_t n_groups = (m->rows + k->rows - 1) / k->rows;
+    int64_t n_packed = (n_groups + PACKED_STREAMS - 1) / PACKED_STREAMS * PACKED_STREAMS;
+    uint8_t *packed = mem_alloc_aligned((size_t)n_packed * group_bytes, 64);
+    uint8_t *records = mem_new(qact_bytes(width, blocks));
+    k->quantize(records, width, width, x, m->cols, m->cols);
+    for (int64_t g = 0; g < n_packed; g++) {
+        const uint8_t *sources[PACKED_MAX_ROWS] = {0};
+        for (int i = 0; i < k->rows && g * k->rows + i < m->rows; i++) {
+            sources[i] = m->file + (size_t)(g * k->rows + i) * m->row_bytes;
+        }
+        packed_group(packed + (size_t)g * group_bytes, type, k->rows, k->biased, sources, m->cols);
+    }
+    float out[PACKED_STREAMS][PACKED_MAX_WIDTH * PACKED_MAX_ROWS];
+    for (int64_t g = 0; g < n_packed; g += PACKED_STREAMS) {
+        const uint8_t *groups[PACKED_STREAMS];
+        float *to[PACKED_STREAMS];
+        for (int s = 0; s < PACKED_STREAMS; s++) {
+            groups[s] = packed + (size_t)(g + s) * group_bytes;
+            to[s] = out[s];
+            if (!as_streams) k->group[type](to[s], k->rows, groups[s], records, width, blocks);
+        }
+        if (as_streams) k->streams[type](to, k->rows, groups, records, width, blocks);
+        for (int s = 0; s < PACKED_STREAMS; s++) keep_rows(y, m, out[s], k, (g + s) * k->rows, width);
+    }
+    mem_free(packed);
     mem_free(records);
 }
 
@@ -78,7 +94,7 @@ static void test_type(enum tensor_type type, int64_t rows, int64_t cols) {
     for (int64_t i = 0; i < cols * PACKED_MAX_WIDTH; i++) x[i] = random_float();
 
     const struct packed_kernels *scalar = packed_kernels_get(ISA_SCALAR);
-    multiply(expected, scalar, type, &m, x, PACKED_MAX_WIDTH);
+    multiply(expected, scalar, type, &m, x, PACKED_MAX_WIDTH, false);
     /* int8 rounding of x: half a step of 1/127 of the block's largest. */
     double d = distance(expected, NULL, type, &m, x, PACKED_MAX_WIDTH);
     if (!(d < 0.01)) fprintf(stderr, "%s: distance %g\n", tensor_type_info(type)->name, d);
@@ -87,17 +103,19 @@ static void test_type(enum tensor_type type, int64_t rows, int64_t cols) {
         const struct packed_kernels *k = packed_level(isa);
         if (k == NULL) continue;
         for (int width = 1; width <= k->max_width; width *= 2) {
-            memset(y, 0x7f, y_bytes);
-            multiply(y, k, type, &m, x, width);
-            bool equal = k->fused
-                             ? memcmp(y, expected, (size_t)(width * rows) * sizeof *y) == 0
-                             : distance(y, expected, type, &m, x, width) <= UNFUSED_TOLERANCE;
-            if (!equal) {
-                fprintf(stderr, "%s %s width %d rows %lld cols %lld\n",
-                        tensor_type_info(type)->name, k->name, width, (long long)rows,
-                        (long long)cols);
+            for (int as_streams = 0; as_streams <= (k->streams[type] != NULL && width <= 4); as_streams++) {
+                memset(y, 0x7f, y_bytes);
+                multiply(y, k, type, &m, x, width, as_streams);
+                bool equal = k->fused
+                                 ? memcmp(y, expected, (size_t)(width * rows) * sizeof *y) == 0
+                                 : distance(y, expected, type, &m, x, width) <= UNFUSED_TOLERANCE;
+                if (!equal) {
+                    fprintf(stderr, "%s %s width %d rows %lld cols %lld%s\n",
+                            tensor_type_info(type)->name, k->name, width, (long long)rows,
+                            (long long)cols, as_streams ? " as streams" : "");
+                }
+                CHECK(equal);
             }
-            CHECK(equal);
         }
     }
     mem_free(m.file);
@@ -149,8 +167,11 @@ static void test_not_a_number(enum tensor_type type) {
         for (int i = 0; i < 12; i++) {
             for (int64_t j = 0; j < 2 * cols; j++) x[j] = random_float();
             x[cols + i * 41] = bad[i % 4]; /* every place in a block in turn */
-            multiply(y, k, type, &m, x, 2);
+            multiply(y, k, type, &m, x, 2, false);
             for (int r = 0; r < m.rows; r++) CHECK(isfinite(y[r]) && isnan(y[m.rows + r]));
+            if (k->streams[type] == NULL) continue;
+            multiply(y, k, type, &m, x + cols, 1, true);
+            for (int r = 0; r < m.rows; r++) CHECK(isnan(y[r]));
         }
     }
     mem_free(m.file);

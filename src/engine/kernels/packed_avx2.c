@@ -8,6 +8,8 @@ enum { MAX_WIDTH = 4 };
 
 #include "engine/kernels/packed_simd.h"
 
+#include "engine/kernels/packed_together_avx2.h"
+
 #include "engine/kernels/packed_streams.h"
 
 static void quantize_block(uint8_t *record, int width, int column, const float *x) {

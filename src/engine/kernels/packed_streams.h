@@ -1,8 +1,8 @@
 /* packed_streams.h - PACKED_STREAMS groups of the packed layout by turns, block by block, each a stream of
- * memory. Included after packed_simd.h by levels whose memory gives more to several streams. */
+ * memory. Included after packed_simd.h and dot_together by levels whose memory gives more to several streams. */
 
 /* Ahead within each stream; 8-bit weights are read fast enough without. */
-enum { STREAM_AHEAD_BYTES = 256 };
+enum { STREAM_AHEAD_BYTES = 512 };
 
 INLINE void streams_body(const enum tensor_type type, const int W, float *const *y, int64_t stride,
                          const uint8_t *const *groups, const uint8_t *x, int64_t n_blocks) {
@@ -24,6 +24,16 @@ INLINE void streams_body(const enum tensor_type type, const int W, float *const 
         }
 #pragma GCC unroll 2
         for (int i = 0; i < f.blocks; i++, x += W * QACT_COLUMN_BYTES) {
+            VI together[PACKED_STREAMS];
+            if (W == 1 && goes_together(f)) {
+                const uint8_t *planes[PACKED_STREAMS];
+                VI start[2];
+                for (int s = 0; s < PACKED_STREAMS; s++) {
+                    planes[s] = w[s] + PACKED_SUPER_BYTES(f) * ROWS + f.blocks * scale_bytes + i * plane;
+                }
+                start_values(start, f, column_of(x, 1, 0));
+                dot_together(together, planes, column_of(x, 1, 0).q, f, start[0]);
+            }
 #pragma GCC unroll 4
             for (int s = 0; s < PACKED_STREAMS; s++) {
                 const uint8_t *of_blocks = w[s] + PACKED_SUPER_BYTES(f) * ROWS;
@@ -31,9 +41,13 @@ INLINE void streams_body(const enum tensor_type type, const int W, float *const 
                 for (int at = 0; f.base_bits < 8 && at < share; at += 64) {
                     prefetch(w[s] + STREAM_AHEAD_BYTES + i * share + at);
                 }
+                const struct scales scales = load_scales(f, of_blocks + i * scale_bytes, w_d[s], w_dmin[s]);
+                if (W == 1 && goes_together(f)) {
+                    acc[s][0] = finish_block(acc[s][0], f, &together[s], &scales, column_of(x, 1, 0));
+                    continue;
+                }
                 VI lines[8];
                 unpack_lines(lines, f, planes + i * plane);
-                const struct scales scales = load_scales(f, of_blocks + i * scale_bytes, w_d[s], w_dmin[s]);
 #pragma GCC unroll 4
                 for (int c = 0; c < W; c++) {
                     const struct column column = column_of(x, W, c);
