@@ -1,24 +1,43 @@
 local common = require "woolly.common"
 local counters = require "woolly.counters"
 local hardware = require "woolly.hardware"
+local stats = require "woolly.stats"
 local woolly = require "woolly"
 
---- Times of a prompt with and without the sampler, in turns: work that waits for no memory, whose
---- speed would hide what samples cost.
-local function prompt_ns(state)
-  local found = { [false] = 0, [true] = 0 }
-  for _, sampled in ipairs { false, true, true, false, false, true, true, false } do
-    if sampled then woolly.must(state.sampler:start()) end
-    state.context:clear()
-    local result = woolly.must(state.context:prefill(state.prompt))
-    found[sampled] = found[sampled] + result.end_ns - result.start_ns
-    if sampled then
-      local profile = woolly.must(state.sampler:stop())
-      state.n_samples = state.n_samples + profile.n_samples
-      state.n_lost = state.n_lost + profile.n_lost
+local ROUNDS <const> = 32
+
+--- What samples add to the time of a prompt, a share: work that waits for no memory, whose speed
+--- would hide it. Short prompts by turns, since a machine that others use as well changes its speed
+--- every few tenths of a second.
+local function sampling_overhead(state)
+  local shares = {}
+  for round = 1, ROUNDS do
+    local ns = { [false] = 0, [true] = 0 }
+    for _, sampled in ipairs { false, true, true, false } do
+      if sampled then woolly.must(state.sampler:start()) end
+      state.context:clear()
+      local result = woolly.must(state.context:prefill(state.prompt))
+      ns[sampled] = ns[sampled] + result.end_ns - result.start_ns
+      if sampled then
+        local profile = woolly.must(state.sampler:stop())
+        state.n_samples = state.n_samples + profile.n_samples
+        state.n_lost = state.n_lost + profile.n_lost
+      end
     end
+    shares[round] = ns[true] / ns[false] - 1
   end
-  return found
+  return stats.median(shares)
+end
+
+--- What counting adds to a pair of malloc and free, a share; nil, reason where it is not counted.
+local function count_overhead()
+  local shares = {}
+  for round = 1, ROUNDS do
+    local plain, counted = counters.allocation_cost { n = 10000 }
+    if not plain then return nil, counted end
+    shares[round] = counted / plain - 1
+  end
+  return stats.median(shares)
 end
 
 return woolly.scenario {
@@ -29,11 +48,12 @@ return woolly.scenario {
   warmup = 1,
   runs = 15,
   metrics = { "counter_read_ns", "sampling_overhead", "allocation_count_overhead" },
+  rounds = { sampling_overhead = ROUNDS, allocation_count_overhead = ROUNDS },
   params = {
     events = { default = "task-clock,page-faults,cycles,instructions",
                help = "the group that is read" },
     n_reads = { default = 20000, help = "readings per repetition" },
-    n_prompt = { default = 256, help = "tokens of the prompt, with and without samples" },
+    n_prompt = { default = 16, help = "tokens of the prompt, with and without samples" },
   },
   setup = function(p)
     local model = woolly.model(p)
@@ -53,16 +73,15 @@ return woolly.scenario {
       m:missing("counter_read_ns", state.no_group)
     end
     if state.sampler then
-      local found = prompt_ns(state)
-      m:record("sampling_overhead", found[true] / found[false] - 1)
+      m:record("sampling_overhead", sampling_overhead(state))
     else
       m:missing("sampling_overhead", state.no_sampler)
     end
-    local plain, counted = counters.allocation_cost()
-    if plain then
-      m:record("allocation_count_overhead", counted / plain - 1)
+    local share, why_not = count_overhead()
+    if share then
+      m:record("allocation_count_overhead", share)
     else
-      m:missing("allocation_count_overhead", counted)
+      m:missing("allocation_count_overhead", why_not)
     end
   end,
   notes = function(state)

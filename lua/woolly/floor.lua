@@ -127,12 +127,12 @@ end
 ---@param name string    metric
 ---@param share number   relative change
 ---@param n integer
----@param by_turns? boolean   both sides are measured by turns within a repetition
+---@param rounds? integer   both sides are measured by turns, so often in a repetition
 ---@return string?
-function floor.refusal(found, name, share, n, by_turns)
+function floor.refusal(found, name, share, n, rounds)
   local kind = floor.kind(name)
   if not found or kind == "exact" then return nil end
-  local spread = by_turns and found[kind .. "_near"] or found[kind]
+  local spread = rounds and (found[kind .. "_near"] or found[kind]) / math.sqrt(rounds) or found[kind]
   local least = floor.smallest(spread, n)
   if share >= least then return nil end
   local enough = n
@@ -146,7 +146,8 @@ end
 --- The limits of a gate that are changes (an overhead of 2 %) and tighter than the noise.
 ---@param found? woolly.Floor
 ---@param gate table
----@param n_runs fun(metric: string): integer?   repetitions; nil: not measured here
+---@param n_runs fun(metric: string): integer?, integer?   repetitions and rounds of turns in one;
+---                                                          nil: not measured here
 ---@return string?   the first refusal
 function floor.gate_refusal(found, gate, n_runs)
   local names = {}
@@ -154,9 +155,10 @@ function floor.gate_refusal(found, gate, n_runs)
   table.sort(names)
   for _, name in ipairs(names) do
     local metric, limit = metrics.find(name), gate.limits[name]
-    local n = metric and metric.is_change and n_runs(metric.name)
+    local n, rounds
+    if metric and metric.is_change then n, rounds = n_runs(metric.name) end
     if n and type(limit) == "table" and type(limit.max) == "number" then
-      local refusal = floor.refusal(found, metric.name, limit.max, n, true)
+      local refusal = floor.refusal(found, metric.name, limit.max, n, rounds or 1)
       if refusal then return refusal end
     end
   end

@@ -164,7 +164,7 @@ local function refuse_too_tight(gate, tests)
   local refusal = floor.gate_refusal(floor.kept(), gate, function(metric)
     for _, test in ipairs(tests) do
       for _, name in ipairs(test.scenario.metrics or {}) do
-        if name == metric then return test.p.n_runs end
+        if name == metric then return test.p.n_runs, (test.scenario.rounds or {})[name] end
       end
     end
   end)

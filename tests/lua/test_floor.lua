@@ -49,6 +49,8 @@ tap.test("a gate tighter than the noise is refused, with what would do", functio
   tap.equal(floor.gate_refusal(FOUND, gate { max = 0.02 }, runs(nil)), nil, "not measured here")
   local near = { schema = floor.SCHEMA, cpu = 0.3, memory = 0.3, cpu_near = 0.005 }
   tap.equal(floor.gate_refusal(near, gate { max = 0.02 }, runs(10)), nil, "by turns")
+  local often = function() return 10, 16 end
+  tap.equal(floor.gate_refusal(FOUND, gate { max = 0.02 }, often), nil, "by many turns")
   tap.equal(floor.gate_refusal(FOUND, { limits = { tokens_per_second = { min = 0.01 } } }, runs(3)),
             nil, "a level is no change")
   tap.contains(floor.gate_refusal(FOUND, gate { max = 1e-5 }, runs(10)), "Take a quieter machine")

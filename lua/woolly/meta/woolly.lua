@@ -32,6 +32,7 @@ local woolly = {}
 ---@field runs? integer                measure calls, default 5
 ---@field params? table<string, woolly.Param>
 ---@field metrics? string[]            what it records, shown by --help and reported missing when absent
+---@field rounds? table<string, integer>  of metrics that compare by turns: rounds in one measure call
 ---@field setup? fun(p: woolly.Values): any    what it returns is passed on and closed at the end
 ---@field check? fun(t: woolly.Check, state: any, p: woolly.Values)   before any timing
 ---@field measure fun(m: woolly.Recorder, state: any, p: woolly.Values)
