@@ -4,9 +4,60 @@
 /* Ahead within each stream; 8-bit weights are read fast enough without. */
 enum { STREAM_AHEAD_BYTES = 512 };
 
+INLINE void ask_ahead(const uint8_t *w, const struct packed_format f, const int bytes) {
+    for (int at = 0; f.base_bits < 8 && at < bytes; at += 64) prefetch(w + STREAM_AHEAD_BYTES + at);
+}
+
+/* d and dmin of a tile of each stream. */
+INLINE void load_supers(VF *d, VF *dmin, const uint8_t *const *w, const struct packed_format f) {
+    for (int s = 0; s < PACKED_STREAMS; s++) {
+        d[s] = f.super ? vf_load_half(w[s]) : vf_zero();
+        dmin[s] = f.super && f.mins ? vf_load_half(w[s] + 2 * ROWS) : d[s];
+    }
+}
+
+/* One column. */
+INLINE void together_body(const enum tensor_type type, float *const *y, const uint8_t *const *groups,
+                          const uint8_t *x, int64_t n_blocks) {
+    const struct packed_format f = formats[type];
+    const int plane = PACKED_PLANE_BYTES(f) * ROWS, scale_bytes = PACKED_SCALE_BYTES(f) * ROWS;
+    const int tile = PACKED_TILE_BYTES(f) * ROWS, share = tile / f.blocks;
+    const int scales_at = PACKED_SUPER_BYTES(f) * ROWS, planes_at = scales_at + f.blocks * scale_bytes;
+    VF acc[PACKED_STREAMS];
+    const uint8_t *w[PACKED_STREAMS];
+    for (int s = 0; s < PACKED_STREAMS; s++) {
+        w[s] = groups[s];
+        acc[s] = vf_zero();
+    }
+    for (int64_t t = 0; t < n_blocks / f.blocks; t++) {
+        VF w_d[PACKED_STREAMS], w_dmin[PACKED_STREAMS];
+        load_supers(w_d, w_dmin, w, f);
+#pragma GCC unroll 2
+        for (int i = 0; i < f.blocks; i++, x += QACT_COLUMN_BYTES) {
+            const struct column column = column_of(x, 1, 0);
+            const uint8_t *planes[PACKED_STREAMS];
+            VI dot[PACKED_STREAMS], start[2];
+            for (int s = 0; s < PACKED_STREAMS; s++) planes[s] = w[s] + planes_at + i * plane;
+            start_values(start, f, column);
+            dot_together(dot, planes, column.q, f, start[0]);
+            for (int s = 0; s < PACKED_STREAMS; s++) {
+                ask_ahead(w[s] + i * share, f, share);
+                const struct scales scales = load_scales(f, w[s] + scales_at + i * scale_bytes, w_d[s], w_dmin[s]);
+                acc[s] = finish_block(acc[s], f, &dot[s], &scales, column);
+            }
+        }
+        for (int s = 0; s < PACKED_STREAMS; s++) w[s] += tile;
+    }
+    for (int s = 0; s < PACKED_STREAMS; s++) vf_store(y[s], acc[s]);
+}
+
 INLINE void streams_body(const enum tensor_type type, const int W, float *const *y, int64_t stride,
                          const uint8_t *const *groups, const uint8_t *x, int64_t n_blocks) {
     const struct packed_format f = formats[type];
+    if (W == 1 && goes_together(f)) {
+        together_body(type, y, groups, x, n_blocks);
+        return;
+    }
     const int plane = PACKED_PLANE_BYTES(f) * ROWS, scale_bytes = PACKED_SCALE_BYTES(f) * ROWS;
     const int tile = PACKED_TILE_BYTES(f) * ROWS, share = tile / f.blocks;
     const int half_lines = f.scales == 1 ? 8 : 4;
@@ -18,36 +69,17 @@ INLINE void streams_body(const enum tensor_type type, const int W, float *const 
     }
     for (int64_t t = 0; t < n_blocks / f.blocks; t++) {
         VF w_d[PACKED_STREAMS], w_dmin[PACKED_STREAMS];
-        for (int s = 0; s < PACKED_STREAMS; s++) {
-            w_d[s] = f.super ? vf_load_half(w[s]) : vf_zero();
-            w_dmin[s] = f.super && f.mins ? vf_load_half(w[s] + 2 * ROWS) : w_d[s];
-        }
+        load_supers(w_d, w_dmin, w, f);
 #pragma GCC unroll 2
         for (int i = 0; i < f.blocks; i++, x += W * QACT_COLUMN_BYTES) {
-            VI together[PACKED_STREAMS];
-            if (W == 1 && goes_together(f)) {
-                const uint8_t *planes[PACKED_STREAMS];
-                VI start[2];
-                for (int s = 0; s < PACKED_STREAMS; s++) {
-                    planes[s] = w[s] + PACKED_SUPER_BYTES(f) * ROWS + f.blocks * scale_bytes + i * plane;
-                }
-                start_values(start, f, column_of(x, 1, 0));
-                dot_together(together, planes, column_of(x, 1, 0).q, f, start[0]);
-            }
 #pragma GCC unroll 4
             for (int s = 0; s < PACKED_STREAMS; s++) {
                 const uint8_t *of_blocks = w[s] + PACKED_SUPER_BYTES(f) * ROWS;
                 const uint8_t *planes = of_blocks + f.blocks * scale_bytes;
-                for (int at = 0; f.base_bits < 8 && at < share; at += 64) {
-                    prefetch(w[s] + STREAM_AHEAD_BYTES + i * share + at);
-                }
-                const struct scales scales = load_scales(f, of_blocks + i * scale_bytes, w_d[s], w_dmin[s]);
-                if (W == 1 && goes_together(f)) {
-                    acc[s][0] = finish_block(acc[s][0], f, &together[s], &scales, column_of(x, 1, 0));
-                    continue;
-                }
+                ask_ahead(w[s] + i * share, f, share);
                 VI lines[8];
                 unpack_lines(lines, f, planes + i * plane);
+                const struct scales scales = load_scales(f, of_blocks + i * scale_bytes, w_d[s], w_dmin[s]);
 #pragma GCC unroll 4
                 for (int c = 0; c < W; c++) {
                     const struct column column = column_of(x, W, c);
