@@ -132,7 +132,8 @@ end
 function floor.refusal(found, name, share, n, rounds)
   local kind = floor.kind(name)
   if not found or kind == "exact" then return nil end
-  local spread = rounds and (found[kind .. "_near"] or found[kind]) / math.sqrt(rounds) or found[kind]
+  local spread = found[kind]
+  if rounds then spread = (found[kind .. "_near"] or spread) / math.sqrt(rounds) end
   local least = floor.smallest(spread, n)
   if share >= least then return nil end
   local enough = n

@@ -8,7 +8,8 @@ local SCENARIO_KEYS <const> = {
   about = "string", help = "string", title = "string", gate = "string", needs = "string",
   helpers = "boolean", model = "model", preset = "string", warmup = "number", runs = "number",
   params = "table", metrics = "table", rounds = "table", setup = "function", check = "function",
-  measure = "function", finish = "function", notes = "function", tables = "function", target = "string",
+  measure = "function", finish = "function", notes = "function", tables = "function",
+  target = "string",
 }
 local PHASE_KEYS <const> = { about = "string", help = "string", title = "string", gate = "string",
                              tests = "table", model = "model", preset = "string",

@@ -1,8 +1,8 @@
 --- Long form, run by hand: woolly-lua tests/long/roof_truth.lua [ROUNDS]
---- The roofs against those of an independent tool, likwid-bench (package likwid), measured by turns.
---- Its own kernels read one or two arrays a thread; load4_avx, in its language, reads four as the
---- roof does. It asks for no huge pages: where transparent_hugepage is not "always", its memory and
---- L3 are those of small pages.
+--- The roofs against those of an independent tool, likwid-bench (package likwid), by turns. Its own
+--- kernels read one or two arrays a thread; load4_avx, in its language, reads four as the roof does.
+--- It asks for no huge pages: where transparent_hugepage is not "always", its memory and L3 are
+--- those of small pages.
 local numeric  = require "woolly.numeric"
 local process  = require "woolly.process"
 local roofline = require "woolly.roofline"
@@ -94,9 +94,9 @@ for _, case in ipairs(cases) do
   local ratio, low, high = stats.median(pair.ratios), numeric.bootstrap_median(pair.ratios)
   local good = ratio <= MOST and ratio >= 1 / MOST
   met = met and good
-  print(string.format("%-4s %d threads  ours %6.1f  %-20s %6.1f (medians)  ratio %.2f [%.2f, %.2f]  "
-    .. "best of each %.2f  %s", case.name, case.threads, stats.median(pair.ours), best,
-    stats.median(pair.theirs), ratio, low, high,
+  print(string.format("%-4s %d threads  ours %6.1f  %-20s %6.1f (medians)  "
+    .. "ratio %.2f [%.2f, %.2f]  best of each %.2f  %s", case.name, case.threads,
+    stats.median(pair.ours), best, stats.median(pair.theirs), ratio, low, high,
     math.max(table.unpack(pair.ours)) / math.max(table.unpack(pair.theirs)),
     good and "met" or "NOT MET"))
 end
