@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "host/host_private.h"
 
+#include <limits.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -364,6 +365,14 @@ double *host_check_numbers(lua_State *L, int arg, int64_t *n) {
         lua_pop(L, 1);
     }
     return values;
+}
+
+void host_push_numbers(lua_State *L, const double *values, int64_t n) {
+    lua_createtable(L, n < INT_MAX ? (int)n : 0, 0);
+    for (int64_t i = 0; i < n; i++) {
+        lua_pushnumber(L, values[i]);
+        lua_rawseti(L, -2, i + 1);
+    }
 }
 
 /* ---- callbacks ---- */

@@ -113,6 +113,8 @@ void *host_adopt(lua_State *L);
 int32_t *host_check_ids(lua_State *L, int arg, int64_t n_vocab, int64_t *n);
 /* Likewise an array of finite numbers. */
 double *host_check_numbers(lua_State *L, int arg, int64_t *n);
+/* Pushes an array of n numbers. Raises when memory is short. */
+void host_push_numbers(lua_State *L, const double *values, int64_t n);
 /* nil, "out of memory for WHAT (N bytes)", "environment". */
 int host_fail_memory(lua_State *L, const char *what, uint64_t n, size_t size);
 

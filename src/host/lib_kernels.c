@@ -2,11 +2,7 @@
 #include "host/lib_engine.h"
 
 static void push_samples(lua_State *L, const char *key, const double *samples, int n) {
-    lua_createtable(L, n, 0);
-    for (int i = 0; i < n; i++) {
-        lua_pushnumber(L, samples[i]);
-        lua_rawseti(L, -2, i + 1);
-    }
+    host_push_numbers(L, samples, n);
     lua_setfield(L, -2, key);
 }
 

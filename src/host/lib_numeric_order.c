@@ -1,7 +1,6 @@
 /* lib_numeric_order.c - sorting, ranks and medians of "woolly.numeric". */
 #include "host/lib_numeric.h"
 
-#include <limits.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -127,11 +126,7 @@ static int l_sort(lua_State *L) {
     double *values = check_ordered(L, &n);
     if (values == NULL) return host_fail_memory(L, "samples", (uint64_t)n, sizeof *values);
     numeric_sort(values, n);
-    lua_createtable(L, n < INT_MAX ? (int)n : 0, 0);
-    for (lua_Integer i = 0; i < n; i++) {
-        lua_pushnumber(L, values[i]);
-        lua_rawseti(L, -2, i + 1);
-    }
+    host_push_numbers(L, values, n);
     return 1;
 }
 

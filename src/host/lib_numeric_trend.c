@@ -111,11 +111,7 @@ static int l_resample(lua_State *L) {
         results[r] = statistic(drawn, n, options.percentile);
     }
     numeric_sort(results, options.resamples);
-    lua_createtable(L, (int)options.resamples, 0);
-    for (int64_t r = 0; r < options.resamples; r++) {
-        lua_pushnumber(L, results[r]);
-        lua_rawseti(L, -2, r + 1);
-    }
+    host_push_numbers(L, results, options.resamples);
     return 1;
 }
 

@@ -91,12 +91,10 @@ static int l_measure(lua_State *L) {
     struct err err;
     if (!roofline_measure(what, &run, samples, &err)) return host_push_fail(L, &err);
     lua_createtable(L, 0, 2);
-    lua_createtable(L, options.samples, 0);
+    host_push_numbers(L, samples, options.samples);
     double best = 0;
     for (int i = 0; i < options.samples; i++) {
         if (samples[i] > best) best = samples[i];
-        lua_pushnumber(L, samples[i]);
-        lua_rawseti(L, -2, i + 1);
     }
     lua_setfield(L, -2, "samples");
     set_number(L, "best", best);
