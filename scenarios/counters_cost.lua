@@ -10,34 +10,41 @@ local ROUNDS <const> = 32
 --- would hide it. Short prompts by turns, since a machine that others use as well changes its speed
 --- every few tenths of a second.
 local function sampling_overhead(state)
-  local shares = {}
-  for round = 1, ROUNDS do
-    local ns = { [false] = 0, [true] = 0 }
-    for _, sampled in ipairs { false, true, true, false } do
-      if sampled then woolly.must(state.sampler:start()) end
-      state.context:clear()
-      local result = woolly.must(state.context:prefill(state.prompt))
-      ns[sampled] = ns[sampled] + result.end_ns - result.start_ns
-      if sampled then
-        local profile = woolly.must(state.sampler:stop())
-        state.n_samples = state.n_samples + profile.n_samples
-        state.n_lost = state.n_lost + profile.n_lost
-      end
+  if not state.sampler then return nil, state.no_sampler end
+  local ns = { [false] = 0, [true] = 0 }
+  for _, sampled in ipairs { false, true, true, false } do
+    if sampled then woolly.must(state.sampler:start()) end
+    state.context:clear()
+    local result = woolly.must(state.context:prefill(state.prompt))
+    ns[sampled] = ns[sampled] + result.end_ns - result.start_ns
+    if sampled then
+      local profile = woolly.must(state.sampler:stop())
+      state.n_samples = state.n_samples + profile.n_samples
+      state.n_lost = state.n_lost + profile.n_lost
     end
-    shares[round] = ns[true] / ns[false] - 1
   end
-  return stats.median(shares)
+  return ns[true] / ns[false] - 1
 end
 
---- What counting adds to a pair of malloc and free, a share; nil, reason where it is not counted.
+--- What counting adds to a pair of malloc and free, a share.
 local function count_overhead()
+  local plain, counted = counters.allocation_cost { n = 10000 }
+  if not plain then return nil, counted end
+  return counted / plain - 1
+end
+
+--- Records the median of what `round` finds; missing where it finds nothing.
+local function record_median(m, metric, round, state)
   local shares = {}
-  for round = 1, ROUNDS do
-    local plain, counted = counters.allocation_cost { n = 10000 }
-    if not plain then return nil, counted end
-    shares[round] = counted / plain - 1
+  for i = 1, ROUNDS do
+    local share, why_not = round(state)
+    if not share then
+      m:missing(metric, why_not)
+      return
+    end
+    shares[i] = share
   end
-  return stats.median(shares)
+  m:record(metric, stats.median(shares))
 end
 
 return woolly.scenario {
@@ -72,17 +79,8 @@ return woolly.scenario {
     else
       m:missing("counter_read_ns", state.no_group)
     end
-    if state.sampler then
-      m:record("sampling_overhead", sampling_overhead(state))
-    else
-      m:missing("sampling_overhead", state.no_sampler)
-    end
-    local share, why_not = count_overhead()
-    if share then
-      m:record("allocation_count_overhead", share)
-    else
-      m:missing("allocation_count_overhead", why_not)
-    end
+    record_median(m, "sampling_overhead", sampling_overhead, state)
+    record_median(m, "allocation_count_overhead", count_overhead, state)
   end,
   notes = function(state)
     local lines = {}

@@ -10,8 +10,8 @@ local stats    = require "woolly.stats"
 
 local ROUNDS <const>, MOST <const> = tonumber(arg[1]) or 9, 1.10
 local SECONDS <const>, MOST_BYTES <const> = 0.2, 256 * 1000 * 1000
-local FMA <const>, N_STREAMS <const> = "peakflops_sp_avx_fma",
-                                       { load_avx = 1, ddot_avx = 2, load4_avx = 4 }
+local FMA <const> = "peakflops_sp_avx_fma"
+local N_STREAMS <const> = { load_avx = 1, ddot_avx = 2, load4_avx = 4 }
 local FOLDER <const> = "build/likwid"
 
 local function load4()
