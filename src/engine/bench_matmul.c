@@ -62,7 +62,8 @@ static int64_t tile_columns(const struct matmul *m, int64_t tile) {
 }
 
 static struct product_input input_of(const struct matmul *m) {
-    return (struct product_input){.n = m->bench->n_tokens, .cols = m->bench->cols, .records = m->records,
+    return (struct product_input){.n = m->bench->n_tokens, .cols = m->bench->cols,
+                                  .records = {[QACT_BLOCKS] = m->records, [QACT_HALVES] = m->records},
                                   .tile_bytes = qact_bytes(m->products.width, m->n_blocks)};
 }
 
@@ -128,7 +129,8 @@ static void quantize_tile(struct matmul *m, int64_t tile) {
     const struct product_kernels *k = &m->products;
     const int64_t cols = m->bench->cols, columns = tile_columns(m, tile);
     uint8_t *records = m->records + (size_t)tile * qact_bytes(k->width, m->n_blocks);
-    k->packed->quantize(records, qact_width(columns), (int)columns, m->x + tile * k->width * cols, cols, cols);
+    k->packed->quantize[packed_activations(k->packed, m->bench->type)](
+        records, qact_width(columns), (int)columns, m->x + tile * k->width * cols, cols, cols);
 }
 
 static int64_t piece_of(const struct matmul *m) {

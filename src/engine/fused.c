@@ -10,7 +10,7 @@ static int64_t larger(int64_t a, int64_t b) {
     return a > b ? a : b;
 }
 
-static struct fused_matrix matrix_of(const struct fused *f, const struct weight *w) {
+static struct fused_matrix matrix_of(struct fused *f, const struct weight *w) {
     struct fused_matrix m = {.w = w, .n_units = (w->rows + f->kernels.unit - 1) / f->kernels.unit};
     m.product = (struct product_matrix){.type = w->type, .rows = w->rows, .cols = w->cols, .file = w->data,
                                         .row_bytes = w->row_bytes};
@@ -19,6 +19,8 @@ static struct fused_matrix matrix_of(const struct fused *f, const struct weight 
     } else {
         m.is_float = !rows_supported(w->type) || w->cols % PACKED_BLOCK != 0;
     }
+    m.activations = packed_activations(f->kernels.packed, w->type);
+    f->takes[m.activations] |= !m.is_float;
     return m;
 }
 
@@ -39,6 +41,12 @@ static bool list_matrices(struct fused *f, const struct model *model) {
 static size_t records_bytes(int64_t n, int64_t cols) {
     int64_t tiles = (n + FUSED_WIDTH - 1) / FUSED_WIDTH;
     return (size_t)tiles * qact_bytes(FUSED_WIDTH, fused_blocks(cols));
+}
+
+static void take_records(uint8_t **records, const struct fused *f, struct arena *arena, int64_t n, int64_t cols) {
+    for (int kind = 0; kind < QACT_KINDS; kind++) {
+        records[kind] = f->takes[kind] ? arena_take(arena, records_bytes(n, cols)) : NULL;
+    }
 }
 
 static float *take_floats(struct arena *arena, int64_t n) {
@@ -69,7 +77,7 @@ static void lay_out(struct fused *f, struct arena *arena, const struct context *
     f->h = take_floats(arena, n * p->n_ff);
     f->normed = take_floats(arena, n * p->n_embd);
     f->angles = take_floats(arena, n * 2 * c->model->rope.n_pairs);
-    f->records = arena_take(arena, records_bytes(n, input));
+    take_records(f->records, f, arena, n, input);
     f->h_records = arena_take(arena, records_bytes(n, p->n_ff));
     f->max_parts = (c->buffers_n_ctx + FUSED_PART - 1) / FUSED_PART;
     int64_t n_parts = FUSED_TOGETHER * p->n_head_kv * f->max_parts;
@@ -84,7 +92,6 @@ static void lay_out(struct fused *f, struct arena *arena, const struct context *
     if (scratch < (size_t)c->buffers_n_ctx * sizeof(float)) scratch = (size_t)c->buffers_n_ctx * sizeof(float);
     for (int i = 0; i < c->switches.n_threads; i++) {
         struct fused_thread t = {
-            .records = arena_take(arena, records_bytes(small, widest)),
             .normed = take_floats(arena, small * p->n_embd),
             .tile = take_floats(arena, 2 * together * FUSED_CHUNK),
             .scratch = arena_take(arena, PRODUCT_SCRATCH),
@@ -92,6 +99,7 @@ static void lay_out(struct fused *f, struct arena *arena, const struct context *
             .attention = arena_take(arena, scratch),
             .part = take_part(arena, queries, dim),
         };
+        take_records(t.records, f, arena, small, widest);
         if (threads != NULL) threads[i] = t;
     }
 }

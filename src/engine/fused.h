@@ -28,6 +28,7 @@ struct fused_matrix {
     struct product_matrix product;
     int64_t n_units;
     bool is_float; /* multiplied as F32: the type has no integer product */
+    enum qact_kind activations; /* else */
 };
 
 struct fused_layer {
@@ -42,7 +43,7 @@ enum fused_op {
 const char *fused_op_name(int op); /* "prepare" .. "wait" */
 
 struct fused_thread {
-    _Alignas(64) uint8_t *records; /* of a small block's input */
+    _Alignas(64) uint8_t *records[QACT_KINDS]; /* of a small block's input */
     float *normed;                 /* [FUSED_WIDTH, widest] */
     float *tile;                   /* [2, columns together, FUSED_CHUNK] results on their way */
     void *scratch;                 /* of products */
@@ -74,7 +75,8 @@ struct fused {
     float **logits; /* [n_batch or width]: where a pass puts its rows */
     struct fused_tuning tuning;
     float *x, *q, *k, *v, *mixed, *h, *normed, *angles;
-    uint8_t *records, *h_records;
+    bool takes[QACT_KINDS]; /* some matrix takes these records */
+    uint8_t *records[QACT_KINDS], *h_records;
     struct attention_part *parts; /* [FUSED_TOGETHER, n_head_kv, max_parts] */
     int64_t max_parts;
 };

@@ -86,9 +86,10 @@ struct input pass_prepare(struct pass *p, int thread, const float *x, int64_t co
                           const float *weight, const struct fused_matrix *const *matrices,
                           int n_matrices);
 /* Values [columns, FUSED_CHUNK] of block `block` of a tile of the feed-forward's inside, to its records. */
-void pass_quantize_hidden(struct pass *p, int64_t tile, int64_t block, const float *h, int64_t columns);
-/* What `down` multiplies; of use behind the barrier that the caller passes. */
-struct input pass_hidden(struct pass *p, int thread, bool records);
+void pass_quantize_hidden(struct pass *p, const struct fused_matrix *down, int64_t tile, int64_t block, const float *h,
+                          int64_t columns);
+/* What `down` (NULL: multiplied as floats) multiplies; of use behind the barrier that the caller passes. */
+struct input pass_hidden(struct pass *p, int thread, const struct fused_matrix *down);
 /* All products of a stage over one input; the caller passes the barrier. */
 void pass_run_jobs(struct pass *p, int thread, const struct job *jobs, int n_jobs,
                    const struct input *in);

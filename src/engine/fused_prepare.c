@@ -7,41 +7,56 @@ static size_t tile_bytes(const struct fused *f, int64_t cols) {
     return qact_bytes(f->kernels.width, fused_blocks(cols));
 }
 
-static struct product_input product_input_of(const struct fused *f, int64_t n, int64_t cols, const uint8_t *records) {
-    return (struct product_input){.n = n, .cols = cols, .records = records, .tile_bytes = tile_bytes(f, cols)};
+/* The kinds of records that some matrices take. */
+struct kinds {
+    bool takes[QACT_KINDS];
+};
+
+static struct kinds kinds_of(const struct fused_matrix *const *matrices, int n) {
+    struct kinds k = {{false}};
+    for (int i = 0; i < n; i++) k.takes[matrices[i]->activations] |= !matrices[i]->is_float;
+    return k;
 }
 
-/* Columns of one tile to records; the blocks beyond cols are zero. */
-static void quantize_tile(const struct fused *f, uint8_t *records, const float *x, int64_t ld,
+/* Columns of one tile to records of a kind; the blocks beyond cols are zero. */
+static void quantize_kind(const struct fused *f, enum qact_kind kind, uint8_t *records, const float *x, int64_t ld,
                           int64_t n, int64_t cols) {
     const int width = qact_width(n);
     const int64_t blocks = cols / PACKED_BLOCK, padded = fused_blocks(cols);
-    f->kernels.packed->quantize(records, width, (int)n, x, ld, cols);
+    f->kernels.packed->quantize[kind](records, width, (int)n, x, ld, cols);
     memset(records + qact_bytes(width, blocks), 0, qact_bytes(width, padded - blocks));
 }
 
-static bool has_records(const struct fused_matrix *const *matrices, int n) {
-    for (int i = 0; i < n; i++) {
-        if (!matrices[i]->is_float) return true;
+/* The same to all kinds that are needed, `at` bytes from the start of each. */
+static void quantize_tile(const struct fused *f, struct kinds needed, uint8_t *const *records, size_t at,
+                          const float *x, int64_t n, int64_t cols) {
+    if (cols % PACKED_BLOCK != 0) return; /* multiplied as floats */
+    for (int kind = 0; kind < QACT_KINDS; kind++) {
+        if (needed.takes[kind]) quantize_kind(f, (enum qact_kind)kind, records[kind] + at, x, cols, n, cols);
     }
-    return false;
+}
+
+static struct input input_of(const struct fused *f, const float *x, int64_t n, int64_t cols, uint8_t *const *records) {
+    struct input in = {.x = x, .ld = cols, .q = {.n = n, .cols = cols, .tile_bytes = tile_bytes(f, cols)}};
+    for (int kind = 0; kind < QACT_KINDS; kind++) in.q.records[kind] = records[kind];
+    return in;
 }
 
 /* One tile, by each thread for itself. */
 static struct input prepare_tile(struct pass *p, int thread, const float *x, int64_t cols, int64_t n,
-                                 const float *weight, bool records) {
+                                 const float *weight, struct kinds needed) {
     struct fused *f = p->f;
     struct fused_thread *self = &f->threads[thread];
-    struct input in = {.x = x, .ld = cols, .q = product_input_of(f, n, cols, self->records)};
+    const float *from = x;
     if (weight != NULL) {
         for (int64_t i = 0; i < n; i++) {
             p->c->kernels->rms_norm(self->normed + i * cols, x + i * cols, weight, p->c->model->params.rms_eps, cols);
         }
-        in.x = self->normed;
+        from = self->normed;
     }
-    if (records) quantize_tile(f, self->records, in.x, cols, n, cols);
+    quantize_tile(f, needed, self->records, 0, from, n, cols);
     pass_mark(p, thread, FUSED_PREPARE);
-    return in;
+    return input_of(f, from, n, cols, self->records);
 }
 
 struct input pass_prepare(struct pass *p, int thread, const float *x, int64_t cols, int64_t n,
@@ -49,8 +64,8 @@ struct input pass_prepare(struct pass *p, int thread, const float *x, int64_t co
                           int n_matrices) {
     struct fused *f = p->f;
     const int width = f->kernels.width;
-    const bool records = has_records(matrices, n_matrices) && cols % PACKED_BLOCK == 0;
-    if (pass_is_tile(f, n)) return prepare_tile(p, thread, x, cols, n, weight, records);
+    const struct kinds needed = kinds_of(matrices, n_matrices);
+    if (pass_is_tile(f, n)) return prepare_tile(p, thread, x, cols, n, weight, needed);
     int64_t tile, last;
     while (threads_next(f->team, thread, pass_tiles(f, n), 1, &tile, &last)) {
         const int64_t columns = pass_tile_columns(f, n, tile, 1);
@@ -62,21 +77,21 @@ struct input pass_prepare(struct pass *p, int thread, const float *x, int64_t co
             }
             from = to;
         }
-        if (records) quantize_tile(f, f->records + (size_t)tile * tile_bytes(f, cols), from, cols, columns, cols);
+        quantize_tile(f, needed, f->records, (size_t)tile * tile_bytes(f, cols), from, columns, cols);
     }
     pass_barrier(p, thread, FUSED_PREPARE);
-    return (struct input){.x = weight != NULL ? f->normed : x, .ld = cols,
-                          .q = product_input_of(f, n, cols, f->records)};
+    return input_of(f, weight != NULL ? f->normed : x, n, cols, f->records);
 }
 
 /* ---- the hidden values of the feed-forward ---- */
 
-void pass_quantize_hidden(struct pass *p, int64_t tile, int64_t block, const float *h, int64_t columns) {
+void pass_quantize_hidden(struct pass *p, const struct fused_matrix *down, int64_t tile, int64_t block, const float *h,
+                          int64_t columns) {
     struct fused *f = p->f;
-    const int64_t n_ff = p->c->model->params.n_ff;
     const int width = qact_width(columns);
-    uint8_t *records = f->h_records + (size_t)tile * tile_bytes(f, n_ff);
-    f->kernels.packed->quantize(records + qact_bytes(width, block), width, (int)columns, h, FUSED_CHUNK, FUSED_CHUNK);
+    uint8_t *records = f->h_records + (size_t)tile * tile_bytes(f, down->w->cols);
+    f->kernels.packed->quantize[down->activations](records + qact_bytes(width, block), width, (int)columns, h,
+                                                   FUSED_CHUNK, FUSED_CHUNK);
 }
 
 static void zero_tails(const struct fused *f, int64_t n, int64_t cols) {
@@ -88,9 +103,10 @@ static void zero_tails(const struct fused *f, int64_t n, int64_t cols) {
     }
 }
 
-struct input pass_hidden(struct pass *p, int thread, bool records) {
+struct input pass_hidden(struct pass *p, int thread, const struct fused_matrix *down) {
+    struct fused *f = p->f;
     const int64_t n_ff = p->c->model->params.n_ff;
-    if (thread == 0 && records) zero_tails(p->f, p->n, n_ff);
-    return (struct input){.x = p->f->h, .ld = n_ff,
-                          .q = product_input_of(p->f, p->n, n_ff, p->f->h_records)};
+    uint8_t *const records[QACT_KINDS] = {f->h_records, f->h_records}; /* of the one kind that down takes */
+    if (thread == 0 && down != NULL) zero_tails(f, p->n, n_ff);
+    return input_of(f, f->h, p->n, n_ff, records);
 }

@@ -222,21 +222,21 @@ static void stream_chunks(struct pass *p, struct fused_thread *self, const struc
     }
 }
 
-/* SwiGLU of some tiles of a chunk, as records or as what is multiplied as floats. */
+/* SwiGLU of some tiles of a chunk, as the records that down takes or (NULL) as what is multiplied as floats. */
 static void finish_chunk(struct pass *p, const struct chunk *chunk, int64_t n, int64_t tile, int64_t n_tiles,
-                         bool records) {
+                         const struct fused_matrix *down) {
     struct fused *f = p->f;
     const struct product_kernels *k = &f->kernels;
     const int64_t n_ff = p->c->model->params.n_ff;
     for (int64_t t = tile; t < tile + n_tiles; t++) {
         const int64_t columns = pass_tile_columns(f, n, t, 1), at = (t - tile) * k->width * FUSED_CHUNK;
-        float *h = records ? chunk->gate + at : f->h + t * k->width * n_ff + chunk->row;
-        const int64_t ld = records ? FUSED_CHUNK : n_ff;
+        float *h = down != NULL ? chunk->gate + at : f->h + t * k->width * n_ff + chunk->row;
+        const int64_t ld = down != NULL ? FUSED_CHUNK : n_ff;
         for (int64_t c = 0; c < columns; c++) {
             p->c->kernels->swiglu(h + c * ld, chunk->gate + at + c * FUSED_CHUNK,
                                   chunk->up + at + c * FUSED_CHUNK, chunk->n_rows);
         }
-        if (records) pass_quantize_hidden(p, t, chunk->index, h, columns);
+        if (down != NULL) pass_quantize_hidden(p, down, t, chunk->index, h, columns);
     }
 }
 
@@ -248,7 +248,8 @@ void pass_feed_forward(struct pass *p, int thread, const struct layer *weights,
     const struct model_params *params = &p->c->model->params;
     const struct fused_matrix *inputs[] = {&layer->gate, &layer->up};
     const struct input in = pass_prepare(p, thread, f->x, params->n_embd, p->n, weights->ffn_norm, inputs, 2);
-    const bool records = !layer->down.is_float && params->n_ff % FUSED_CHUNK == 0;
+    const bool as_floats = layer->down.is_float || params->n_ff % FUSED_CHUNK != 0;
+    const struct fused_matrix *down = as_floats ? NULL : &layer->down;
     const bool is_float = layer->gate.is_float || layer->up.is_float;
     const int64_t chunks = (params->n_ff + FUSED_CHUNK - 1) / FUSED_CHUNK, tiles = pass_tiles(f, p->n);
     const size_t bytes = 2 * (size_t)(FUSED_CHUNK / k->unit) * unit_bytes_of(f, &layer->gate);
@@ -262,7 +263,7 @@ void pass_feed_forward(struct pass *p, int thread, const struct layer *weights,
         for (int64_t i = first; i < first + half; i++) {
             const struct chunk pair[] = {chunk_of(p, self, i, 0, k->width), chunk_of(p, self, i + half, 1, k->width)};
             stream_chunks(p, self, layer, &in, pair, 2);
-            for (int c = 0; c < 2; c++) finish_chunk(p, &pair[c], p->n, 0, 1, records);
+            for (int c = 0; c < 2; c++) finish_chunk(p, &pair[c], p->n, 0, 1, down);
         }
         for (int64_t t = 0; t < tiles; t += together) {
             const int64_t n_tiles = tiles - t < together ? tiles - t : together;
@@ -273,14 +274,14 @@ void pass_feed_forward(struct pass *p, int thread, const struct layer *weights,
                 } else {
                     multiply_chunk(p, self, layer, &in, &chunk, t, n_tiles);
                 }
-                finish_chunk(p, &chunk, p->n, t, n_tiles, records);
+                finish_chunk(p, &chunk, p->n, t, n_tiles, down);
             }
         }
     }
-    const struct input hidden = pass_hidden(p, thread, records);
+    const struct input hidden = pass_hidden(p, thread, down);
     pass_barrier(p, thread, FUSED_GATE_UP);
-    struct job down = {.m = &layer->down, .dst = f->x, .ld = params->n_embd, .add = true,
+    struct job job = {.m = &layer->down, .dst = f->x, .ld = params->n_embd, .add = true,
                        .scale = params->residual_scale};
-    pass_run_jobs(p, thread, &down, 1, &hidden);
+    pass_run_jobs(p, thread, &job, 1, &hidden);
     pass_barrier(p, thread, FUSED_DOWN);
 }

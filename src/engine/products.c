@@ -22,10 +22,15 @@ static int64_t tile_columns(const struct product_kernels *k, const struct produc
     return left < k->width ? left : k->width;
 }
 
+static const uint8_t *records_of(const struct product_kernels *k, const struct product_matrix *m,
+                                 const struct product_input *in, int64_t tile) {
+    return in->records[packed_activations(k->packed, m->type)] + (size_t)tile * in->tile_bytes;
+}
+
 static void multiply_unit(const struct product_kernels *k, const struct product_matrix *m,
                           const struct product_input *in, int64_t unit, int64_t tile, float *y, int64_t stride) {
     const int width = qact_width(tile_columns(k, in, tile));
-    const uint8_t *records = in->records + (size_t)tile * in->tile_bytes;
+    const uint8_t *records = records_of(k, m, in, tile);
     if (m->packed != NULL) {
         k->packed->group[m->type](y, stride, packed_matrix_group(m->packed, unit), records, width,
                                   packed_blocks(m->type, m->cols));
@@ -56,7 +61,7 @@ static void multiply_panels(const struct product_kernels *k, const struct produc
                             int64_t n_tiles, float *y, int64_t stride, uint8_t *scratch) {
     int64_t whole = n_tiles;
     if (qact_width(tile_columns(k, in, tile + n_tiles - 1)) < k->width) whole--;
-    const struct panel_input columns = {.records = in->records + (size_t)tile * in->tile_bytes,
+    const struct panel_input columns = {.records = records_of(k, m, in, tile),
                                         .tile_bytes = in->tile_bytes, .n_tiles = whole};
     for (int64_t u = 0; u < n_units; u += k->units_together) {
         const int64_t some = n_units - u < k->units_together ? n_units - u : k->units_together;
@@ -90,6 +95,6 @@ void product_streams(const struct product_kernels *k, const struct product_matri
                      const struct product_input *in, float *const *y, int64_t stride) {
     const uint8_t *groups[PACKED_STREAMS];
     for (int s = 0; s < PACKED_STREAMS; s++) groups[s] = packed_matrix_group(m[s]->packed, units[s]);
-    k->packed->streams[m[0]->type](y, stride, groups, in->records, qact_width(in->n),
+    k->packed->streams[m[0]->type](y, stride, groups, records_of(k, m[0], in, 0), qact_width(in->n),
                                    packed_blocks(m[0]->type, m[0]->cols));
 }

@@ -30,10 +30,11 @@ struct product_matrix {
     const struct packed_matrix *packed; /* NULL: as the file has it */
 };
 
-/* Activations as records, tile by tile of `width` columns, the last one of as many as are left. */
+/* Activations as records, tile by tile of `width` columns, the last one of as many as are left; of each kind
+ * that one of the matrices takes. */
 struct product_input {
     int64_t n, cols;
-    const uint8_t *records;
+    const uint8_t *records[QACT_KINDS];
     size_t tile_bytes; /* from one tile to the next */
 };
 

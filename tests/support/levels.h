@@ -18,6 +18,11 @@ static inline const struct packed_kernels *packed_level(enum isa isa) {
 #endif
 }
 
+/* The scalar products that a level's equal. */
+static inline const struct packed_kernels *packed_reference(const struct packed_kernels *k) {
+    return k->quantize[QACT_HALVES] != NULL ? &packed_kernels_scalar_halves : &packed_kernels_scalar;
+}
+
 static inline const struct row_kernels *row_level(enum isa isa) {
 #ifdef TEST_EVEX
     return packed_level(isa) != NULL ? &row_kernels_avxvnni : NULL;

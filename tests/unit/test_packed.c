@@ -37,7 +37,7 @@ static void multiply(float *y, const struct packed_kernels *k, enum tensor_type 
     int64_t n_packed = (n_groups + PACKED_STREAMS - 1) / PACKED_STREAMS * PACKED_STREAMS;
     uint8_t *packed = mem_alloc_aligned((size_t)n_packed * group_bytes, 64);
     uint8_t *records = mem_new(qact_bytes(width, blocks));
-    k->quantize(records, width, width, x, m->cols, m->cols);
+    k->quantize[packed_activations(k, type)](records, width, width, x, m->cols, m->cols);
     for (int64_t g = 0; g < n_packed; g++) {
         const uint8_t *sources[PACKED_MAX_ROWS] = {0};
         for (int i = 0; i < k->rows && g * k->rows + i < m->rows; i++) {
@@ -92,16 +92,18 @@ static void test_type(enum tensor_type type, int64_t rows, int64_t cols) {
     float *expected = mem_new(y_bytes), *y = mem_new(y_bytes);
     for (int64_t r = 0; r < rows; r++) random_row(m.file + (size_t)r * m.row_bytes, type, cols);
     for (int64_t i = 0; i < cols * PACKED_MAX_WIDTH; i++) x[i] = random_float();
+    /* The largest sums there can be, of both signs. */
+    for (int64_t i = 0; i < 2 * cols; i++) x[i] = i < cols ? 2.0f : -2.0f;
+    for (int64_t r = 0; r < 2; r++) extreme_row(m.file + (size_t)r * m.row_bytes, type, cols, r == 0);
 
-    const struct packed_kernels *scalar = packed_kernels_get(ISA_SCALAR);
-    multiply(expected, scalar, type, &m, x, PACKED_MAX_WIDTH, false);
-    /* int8 rounding of x: half a step of 1/127 of the block's largest. */
-    double d = distance(expected, NULL, type, &m, x, PACKED_MAX_WIDTH);
-    if (!(d < 0.01)) fprintf(stderr, "%s: distance %g\n", tensor_type_info(type)->name, d);
-    CHECK(d < 0.01);
     for (enum isa isa = ISA_SCALAR; isa < ISA_COUNT; isa++) {
         const struct packed_kernels *k = packed_level(isa);
         if (k == NULL) continue;
+        multiply(expected, packed_reference(k), type, &m, x, PACKED_MAX_WIDTH, false);
+        /* int8 rounding of x: half a step of 1/127 of the block's largest. */
+        const double d = distance(expected, NULL, type, &m, x, PACKED_MAX_WIDTH);
+        if (!(d < 0.01)) fprintf(stderr, "%s: distance %g\n", tensor_type_info(type)->name, d);
+        CHECK(d < 0.01);
         for (int width = 1; width <= k->max_width; width *= 2) {
             for (int as_streams = 0; as_streams <= (k->streams[type] != NULL && width <= 4); as_streams++) {
                 memset(y, 0x7f, y_bytes);
@@ -138,16 +140,19 @@ static void test_quantize(void) {
     static uint8_t records[N * 16], expected[N * 16];
     for (int i = 0; i < N; i++) x[i] = ldexpf(random_float(), i / PACKED_BLOCK * 4 - 149);
     memset(x + 8 * PACKED_BLOCK, 0, PACKED_BLOCK * sizeof *x);
-    x[9 * PACKED_BLOCK + 3] = 3.4e38f;
+    x[9 * PACKED_BLOCK + 2] = x[9 * PACKED_BLOCK + 3] = 3.4e38f; /* their sum is infinite */
+    for (int i = 0; i < 8; i++) x[10 * PACKED_BLOCK + i] = i % 4 < 2 ? 2.0f : -2.0f;
     for (enum isa isa = ISA_SCALAR; isa < ISA_COUNT; isa++) {
         const struct packed_kernels *k = packed_level(isa);
         if (k == NULL) continue;
         for (int width = 1; width <= 4; width *= 4) {
-            memset(records, 0, sizeof records);
-            memset(expected, 0, sizeof expected);
-            k->quantize(records, width, width, x, 0, N);
-            packed_kernels_get(ISA_SCALAR)->quantize(expected, width, width, x, 0, N);
-            test_records(k->name, records, expected, width, BLOCKS);
+            for (int kind = 0; kind < QACT_KINDS && k->quantize[kind] != NULL; kind++) {
+                memset(records, 0, sizeof records);
+                memset(expected, 0, sizeof expected);
+                k->quantize[kind](records, width, width, x, 0, N);
+                packed_reference(k)->quantize[kind](expected, width, width, x, 0, N);
+                test_records(k->name, records, expected, width, BLOCKS);
+            }
         }
     }
 }

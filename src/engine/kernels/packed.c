@@ -11,6 +11,12 @@ bool packed_supported(enum tensor_type type) {
     return packed_formats[type].base_bits != 0;
 }
 
+enum qact_kind packed_activations(const struct packed_kernels *k, enum tensor_type type) {
+    const struct packed_format *f = &packed_formats[type];
+    const bool wide = f->base_bits == 8 || f->lookup;
+    return wide && k->quantize[QACT_HALVES] != NULL ? QACT_HALVES : QACT_BLOCKS;
+}
+
 int64_t packed_blocks(enum tensor_type type, int64_t cols) {
     int64_t tile_cols = packed_formats[type].blocks * PACKED_BLOCK;
     return (cols + tile_cols - 1) / tile_cols * packed_formats[type].blocks;

@@ -19,7 +19,8 @@
  *
  * y = sum over blocks b of  d_x[b] * (scale[b] * dot(q_w, q_x)) - min[b] * sum(x)[b], in block order
  * with one multiply and one or two fused multiply-adds per block. The dot is exact, so every width and
- * every thread count gives the same bits, and so does every ISA that has fused multiply-adds. */
+ * every thread count gives the same bits, and so does every ISA that has fused multiply-adds and takes the
+ * same activations. */
 #ifndef WOOLLY_ENGINE_PACKED_H
 #define WOOLLY_ENGINE_PACKED_H
 
@@ -36,8 +37,15 @@ enum { PACKED_BLOCK = 32, PACKED_MAX_ROWS = 16, PACKED_MAX_WIDTH = 16, PACKED_ST
  * layout for width W: int8 q[W][32], float d[W], int32 bias[W] (-8 times the sum of q: the start
  * value that makes unsigned 4-bit weights signed), int32 half[W] (the same over the first 16 q),
  * float s[W] (d * sum). d = largest |x| / 127, q rounded to nearest even. A block with infinity or NaN
- * in it has d and s NaN, so that all its products are; one below 2^-119 counts as zero. */
+ * in it has d and s NaN, so that all its products are; one below 2^-119 counts as zero.
+ *
+ * Records of halves are for 8-bit weights where an instruction adds the products of two neighbours, unsigned
+ * times signed, in an int16. There d = largest of |x| and |x[2i] + x[2i + 1]|, over 127: so |q[2i] + q[2i + 1]| is
+ * at most 128, and 255 times that fits. A scale for each 16 values makes up for the coarser step. Layout: int8
+ * q[W][32], float d[W] of the first 16, float e[W] of the others, float offset[W] (-128 times the sums of d q and
+ * e q: what weights stored + 128 add too much), 4 W bytes of nothing. */
 enum { QACT_COLUMN_BYTES = 48 };
+enum qact_kind { QACT_BLOCKS, QACT_HALVES, QACT_KINDS };
 
 /* The width of a tile of n columns. */
 static inline int qact_width(int64_t n) {
@@ -55,8 +63,8 @@ struct packed_kernels {
     bool biased;   /* 8-bit values are stored as q + 128, for unsigned multiplies */
     bool fused;    /* multiply and add round once; else twice, and the bits are not those of others */
     /* x [columns, n] f32, rows `ld` apart, n a multiple of 32, into columns 0 .. of records of width
-     * `width`. */
-    void (*quantize)(void *records, int width, int columns, const float *x, int64_t ld, int64_t n);
+     * `width`. [QACT_HALVES] NULL: no type of this ISA takes them. */
+    void (*quantize[QACT_KINDS])(void *records, int width, int columns, const float *x, int64_t ld, int64_t n);
     /* y[c * stride + r] for the R rows of one group and `width` columns. n_blocks covers whole
      * tiles. Allocates nothing; any thread. NULL for types without a packed form. */
     void (*group[TENSOR_TYPE_COUNT])(float *y, int64_t stride, const uint8_t *w,
@@ -72,6 +80,8 @@ const struct packed_kernels *packed_kernels_get(enum isa isa);
 
 /* True when the type has a packed form (all block-quantised types). */
 bool packed_supported(enum tensor_type type);
+/* The records that products with a type take, packed or as the file has it. */
+enum qact_kind packed_activations(const struct packed_kernels *k, enum tensor_type type);
 /* Columns rounded up to whole tiles, as blocks of 32: what n_blocks and the records must cover. */
 int64_t packed_blocks(enum tensor_type type, int64_t cols);
 /* Bytes of a group of `rows` (R) rows. */

@@ -11,8 +11,8 @@ const struct packed_kernels packed_kernels_avx512 = {
     .name = "avx512",
     .rows = ROWS,
     .max_width = MAX_WIDTH,
-    .biased = false,
+    .biased = true,
     .fused = true,
-    .quantize = packed_quantize_avx2,
+    .quantize = {packed_quantize_avx2, packed_quantize_halves_avx2},
     .group = PACKED_GROUPS,
 };

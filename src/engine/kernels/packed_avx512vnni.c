@@ -15,6 +15,6 @@ const struct packed_kernels packed_kernels_avx512vnni = {
     .max_width = MAX_WIDTH,
     .biased = true,
     .fused = true,
-    .quantize = packed_quantize_avx2,
+    .quantize = {packed_quantize_avx2},
     .group = PACKED_GROUPS,
 };

@@ -4,18 +4,13 @@
 #include "engine/kernels/packed_format.h"
 
 #ifdef USE_MMLA
-enum { SIGNED_BYTES = 1, COLUMN_STEP = 2, LINE_STEP = 2 };
+enum { SIGNED_BYTES = 1, HALVES = 0, COLUMN_STEP = 2, LINE_STEP = 2 };
 #else
-enum { SIGNED_BYTES = 1, COLUMN_STEP = 1, LINE_STEP = 1 };
+enum { SIGNED_BYTES = 1, HALVES = 0, COLUMN_STEP = 1, LINE_STEP = 1 };
 #endif
 
 INLINE int line_step(const int width) {
     return width < LINE_STEP ? width : LINE_STEP;
-}
-
-INLINE VI vi_lookup_iq4(VI index) {
-    static const int8_t table[16] = PACKED_IQ4_VALUES;
-    return vi_shuffle(vi_load_quad(table), index);
 }
 
 /* 4 columns of each row times 4 activations of x, lane k of it. */

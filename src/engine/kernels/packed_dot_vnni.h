@@ -4,17 +4,10 @@
 
 /* Lines of two columns go by turns where there are registers for it: fewer products wait for one before
  * them. */
-enum { SIGNED_BYTES = 0, COLUMN_STEP = 1, LINE_STEP = ROWS == 16 ? 2 : 1 };
+enum { SIGNED_BYTES = 0, HALVES = 0, COLUMN_STEP = 1, LINE_STEP = ROWS == 16 ? 2 : 1 };
 
 INLINE int line_step(const int width) {
     return width > 2 ? LINE_STEP : 1;
-}
-
-INLINE VI vi_lookup_iq4(VI index) {
-    /* The table's values + 128. */
-    static const uint8_t table[16] = {1,   24,  45,  63,  79,  93,  106, 118,
-                                      129, 141, 153, 166, 181, 197, 217, 241};
-    return vi_shuffle(vi_load_quad(table), index);
 }
 
 INLINE void prepare_lines(VI *lines, const int width) {

@@ -13,6 +13,6 @@ const struct packed_kernels packed_kernels_dotprod = {
     .max_width = MAX_WIDTH,
     .biased = false,
     .fused = true,
-    .quantize = packed_quantize_neon,
+    .quantize = {packed_quantize_neon},
     .group = PACKED_GROUPS,
 };

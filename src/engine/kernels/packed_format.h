@@ -37,9 +37,11 @@ struct packed_format {
 #define PACKED_TILE_BYTES(f)                                                                       \
     ((f).blocks * (PACKED_PLANE_BYTES(f) + PACKED_SCALE_BYTES(f)) + PACKED_SUPER_BYTES(f))
 
-/* IQ4_NL and IQ4_XS: value of each 4-bit index. Source: GGUF specification, type IQ4_NL. */
+/* IQ4_NL and IQ4_XS: value of each 4-bit index, and that + 128. Source: GGUF specification, type IQ4_NL. */
 #define PACKED_IQ4_VALUES                                                                          \
     {-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113}
+#define PACKED_IQ4_BIASED                                                                          \
+    {1, 24, 45, 63, 79, 93, 106, 118, 129, 141, 153, 166, 181, 197, 217, 241}
 
 /* Bounds of |value| after zero and look-up decide how many products an int16 sum may hold. */
 extern const struct packed_format packed_formats[TENSOR_TYPE_COUNT];
@@ -59,11 +61,13 @@ void packed_unpack(struct packed_block *u, enum tensor_type type, const uint8_t 
 /* Shared by all levels of x86 from AVX2 on, and by all of AArch64. */
 void packed_quantize_avx2(void *records, int width, int columns, const float *x, int64_t ld,
                           int64_t n);
+void packed_quantize_halves_avx2(void *records, int width, int columns, const float *x, int64_t ld, int64_t n);
 void packed_quantize_neon(void *records, int width, int columns, const float *x, int64_t ld,
                           int64_t n);
 
-extern const struct packed_kernels packed_kernels_scalar, packed_kernels_sse4, packed_kernels_avx2,
-    packed_kernels_avxvnni, packed_kernels_avx512, packed_kernels_avx512vnni, packed_kernels_neon,
-    packed_kernels_dotprod, packed_kernels_i8mm;
+/* _halves: what those equal bit for bit that take records of halves. */
+extern const struct packed_kernels packed_kernels_scalar, packed_kernels_scalar_halves, packed_kernels_sse4,
+    packed_kernels_avx2, packed_kernels_avxvnni, packed_kernels_avx512, packed_kernels_avx512vnni,
+    packed_kernels_neon, packed_kernels_dotprod, packed_kernels_i8mm;
 
 #endif

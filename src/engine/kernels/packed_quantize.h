@@ -40,6 +40,24 @@ static inline void store_tail(uint8_t *record, int width, int column, float d, i
     memcpy(tail + 12 * width, &s, 4);
 }
 
+/* Of half a block for records of halves, from the largest bits of x / 2 and of the sums of two neighbours'
+ * x / 2: a sum of two numbers may be infinite where they are not. */
+static inline struct quantum quantum_of_half(uint32_t largest_bits) {
+    const struct quantum halved = quantum_of(largest_bits);
+    return (struct quantum){halved.d * 2, halved.inverse * 0.5f};
+}
+
+/* What follows the bytes of a block of halves of these scales and sums. */
+static inline void store_halves_tail(uint8_t *record, int width, int column, float d0, float d1, int32_t sum0,
+                                     int32_t sum1) {
+    const float offset = -128.0f * (d0 * (float)sum0 + d1 * (float)sum1);
+    uint8_t *tail = record + width * PACKED_BLOCK + 4 * column;
+    memcpy(tail, &d0, 4);
+    memcpy(tail + 4 * width, &d1, 4);
+    memcpy(tail + 8 * width, &offset, 4);
+    memset(tail + 12 * width, 0, 4);
+}
+
 /* The body of packed_kernels.quantize, from the function of a level for one block of one column. Block
  * by block, so that a record's lines are written together and once. */
 static inline __attribute__((always_inline)) void

@@ -13,7 +13,7 @@ INLINE void group_body(const enum tensor_type type, const int W, float *y, int64
     const struct packed_format f = formats[type];
     const int plane = PACKED_PLANE_BYTES(f) * ROWS, scale_bytes = PACKED_SCALE_BYTES(f) * ROWS;
     const int tile = PACKED_TILE_BYTES(f) * ROWS, share = tile / f.blocks;
-    const int half_lines = f.scales == 1 ? 8 : 4, step = line_step(W);
+    const int parts = parts_of(f), lines_of_part = 8 / parts, step = line_step(W);
     VF acc[MAX_WIDTH];
     for (int c = 0; c < W; c++) acc[c] = vf_zero();
     for (int64_t t = 0; t < n_blocks / f.blocks; t++, w += tile) {
@@ -33,13 +33,13 @@ INLINE void group_body(const enum tensor_type type, const int W, float *y, int64
             for (int c = 0; c < W; c += step) {
                 VI dot[2][LINE_STEP], start[LINE_STEP][2], first[LINE_STEP];
                 for (int j = 0; j < step; j++) start_values(start[j], f, column_of(x, W, c + j));
-                for (int h = 0; h < f.scales; h++) {
+                for (int h = 0; h < parts; h++) {
                     for (int j = 0; j < step; j++) first[j] = start[j][h];
-                    dot_lines(dot[h], lines + 4 * h, column_of(x, W, c).q + 16 * h, half_lines, f,
+                    dot_lines(dot[h], lines + 4 * h, column_of(x, W, c).q + 16 * h, lines_of_part, f,
                               first, W);
                 }
                 for (int j = 0; j < step; j++) {
-                    VI both[2] = {dot[0][j], dot[f.scales - 1][j]};
+                    VI both[2] = {dot[0][j], dot[parts - 1][j]};
                     acc[c + j] = finish_block(acc[c + j], f, both, &scales, column_of(x, W, c + j));
                 }
             }

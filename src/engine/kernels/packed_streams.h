@@ -36,14 +36,15 @@ INLINE void together_body(const enum tensor_type type, float *const *y, const ui
         for (int i = 0; i < f.blocks; i++, x += QACT_COLUMN_BYTES) {
             const struct column column = column_of(x, 1, 0);
             const uint8_t *planes[PACKED_STREAMS];
-            VI dot[PACKED_STREAMS], start[2];
+            VI dot[2][PACKED_STREAMS], start[2];
             for (int s = 0; s < PACKED_STREAMS; s++) planes[s] = w[s] + planes_at + i * plane;
             start_values(start, f, column);
-            dot_together(dot, planes, column.q, f, start[0]);
+            for (int h = 0; h < parts_of(f); h++) dot_together(dot[h], planes, column.q, f, h, start[h]);
             for (int s = 0; s < PACKED_STREAMS; s++) {
                 ask_ahead(w[s] + i * share, f, share);
                 const struct scales scales = load_scales(f, w[s] + scales_at + i * scale_bytes, w_d[s], w_dmin[s]);
-                acc[s] = finish_block(acc[s], f, &dot[s], &scales, column);
+                const VI both[2] = {dot[0][s], dot[parts_of(f) - 1][s]};
+                acc[s] = finish_block(acc[s], f, both, &scales, column);
             }
         }
         for (int s = 0; s < PACKED_STREAMS; s++) w[s] += tile;
@@ -60,7 +61,7 @@ INLINE void streams_body(const enum tensor_type type, const int W, float *const 
     }
     const int plane = PACKED_PLANE_BYTES(f) * ROWS, scale_bytes = PACKED_SCALE_BYTES(f) * ROWS;
     const int tile = PACKED_TILE_BYTES(f) * ROWS, share = tile / f.blocks;
-    const int half_lines = f.scales == 1 ? 8 : 4;
+    const int parts = parts_of(f), lines_of_part = 8 / parts;
     VF acc[PACKED_STREAMS][4];
     const uint8_t *w[PACKED_STREAMS];
     for (int s = 0; s < PACKED_STREAMS; s++) {
@@ -85,8 +86,8 @@ INLINE void streams_body(const enum tensor_type type, const int W, float *const 
                     const struct column column = column_of(x, W, c);
                     VI dot[2], start[2];
                     start_values(start, f, column);
-                    for (int h = 0; h < f.scales; h++) {
-                        dot_lines(&dot[h], lines + 4 * h, column.q + 16 * h, half_lines, f, &start[h], W);
+                    for (int h = 0; h < parts; h++) {
+                        dot_lines(&dot[h], lines + 4 * h, column.q + 16 * h, lines_of_part, f, &start[h], W);
                     }
                     acc[s][c] = finish_block(acc[s][c], f, dot, &scales, column);
                 }

@@ -42,12 +42,11 @@ INLINE void nibbles_together(VI *sum, const uint8_t *const *w, const uint8_t *x)
             : "memory");
 }
 
-/* ---- 8 bits: their sign goes to the activations, and every pair is widened before it is added ---- */
+/* ---- 8 bits: every pair is widened before it is added ---- */
 
 #define BYTES_OF(k, w)                                                                             \
-    "vpabsb " #k "*32(%[" #w "]), %[size]\n\t"                                                     \
-    "vpsignb " #k "*32(%[" #w "]), %[x0], %[t]\n\t"                                                \
-    "vpmaddubsw %[t], %[size], %[t]\n\t"
+    "vmovdqu " #k "*32(%[" #w "]), %[t]\n\t"                                                       \
+    "vpmaddubsw %[x0], %[t], %[t]\n\t"
 #define BYTES_FIRST(k, w, s) BYTES_OF(k, w) "vpmaddwd %[ones], %[t], %[" #s "]\n\t"
 #define BYTES_NEXT(k, w, s)                                                                        \
     BYTES_OF(k, w)                                                                                 \
@@ -57,13 +56,12 @@ INLINE void nibbles_together(VI *sum, const uint8_t *const *w, const uint8_t *x)
     "vpbroadcastd " #k "*4(%[x]), %[x0]\n\t"                                                      \
     each(k, w0, s0) each(k, w1, s1) each(k, w2, s2) each(k, w3, s3)
 
-/* dot[s]: int32. */
+/* dot[s]: int32, of 16 columns. */
 INLINE void bytes_together(VI *dot, const uint8_t *const *w, const uint8_t *x) {
     const VI ones = _mm256_set1_epi16(1);
-    VI x0, size, t;
+    VI x0, t;
     __asm__(BYTE_LINE(0, BYTES_FIRST) BYTE_LINE(1, BYTES_NEXT) BYTE_LINE(2, BYTES_NEXT) BYTE_LINE(3, BYTES_NEXT)
-                BYTE_LINE(4, BYTES_NEXT) BYTE_LINE(5, BYTES_NEXT) BYTE_LINE(6, BYTES_NEXT) BYTE_LINE(7, BYTES_NEXT)
-            : TOGETHER_OUTPUTS(dot), [x0] "=&x"(x0), [size] "=&x"(size), [t] "=&x"(t)
+            : TOGETHER_OUTPUTS(dot), [x0] "=&x"(x0), [t] "=&x"(t)
             : TOGETHER_INPUTS(w, x), [ones] "x"(ones)
             : "memory");
 }
@@ -73,11 +71,13 @@ INLINE bool goes_together(const struct packed_format f) {
     return f.base_bits == 8 || (f.base_bits == 4 && f.extra_bits == 0 && !f.lookup);
 }
 
-/* dot[s] = start + the block at planes[s] times the column's bytes x: the sums that dot_lines has. */
+/* dot[s] = start + part h of the block at planes[s] times the column's bytes x: the sums that dot_lines has. */
 INLINE void dot_together(VI *dot, const uint8_t *const *planes, const uint8_t *x, const struct packed_format f,
-                         VI start) {
+                         const int h, VI start) {
     if (f.base_bits == 8) {
-        bytes_together(dot, planes, x);
+        const uint8_t *lines[PACKED_STREAMS];
+        for (int s = 0; s < PACKED_STREAMS; s++) lines[s] = planes[s] + 16 * ROWS * h;
+        bytes_together(dot, lines, x + 16 * h);
         return;
     }
     nibbles_together(dot, planes, x);

@@ -9,7 +9,7 @@
 
 #define INLINE static inline __attribute__((always_inline))
 
-enum { ROWS = 8, QUADS = 2 };
+enum { ROWS = 8, QUADS = 2, MADDUBS_SIGNED = 0 };
 
 typedef __m256i VI;
 typedef __m256 VF;
@@ -94,7 +94,5 @@ INLINE VF vf_load_halves(const uint8_t *const *p, int64_t step) {
 INLINE VI vi_maddubs(VI u, VI s) { return _mm256_maddubs_epi16(u, s); }
 INLINE VI vi_add_16(VI a, VI b) { return _mm256_add_epi16(a, b); }
 INLINE VI vi_widen_pairs(VI v) { return _mm256_madd_epi16(v, _mm256_set1_epi16(1)); }
-INLINE VI vi_abs_8(VI v) { return _mm256_abs_epi8(v); }
-INLINE VI vi_give_sign_8(VI v, VI sign) { return _mm256_sign_epi8(v, sign); }
 
 #endif

@@ -9,7 +9,7 @@
 
 #define INLINE static inline __attribute__((always_inline))
 
-enum { ROWS = 16, QUADS = 4 };
+enum { ROWS = 16, QUADS = 4, MADDUBS_SIGNED = 0 };
 
 typedef __m512i VI;
 typedef __m512 VF;
@@ -99,10 +99,5 @@ INLINE VF vf_load_halves(const uint8_t *const *p, int64_t step) {
 INLINE VI vi_maddubs(VI u, VI s) { return _mm512_maddubs_epi16(u, s); }
 INLINE VI vi_add_16(VI a, VI b) { return _mm512_add_epi16(a, b); }
 INLINE VI vi_widen_pairs(VI v) { return _mm512_madd_epi16(v, _mm512_set1_epi16(1)); }
-INLINE VI vi_abs_8(VI v) { return _mm512_abs_epi8(v); }
-/* A zero sign leaves v as it is: its products are zero anyway. */
-INLINE VI vi_give_sign_8(VI v, VI sign) {
-    return _mm512_mask_sub_epi8(v, _mm512_movepi8_mask(sign), _mm512_setzero_si512(), v);
-}
 
 #endif

@@ -9,7 +9,7 @@
 
 #define INLINE static inline __attribute__((always_inline))
 
-enum { ROWS = 4, QUADS = 1 };
+enum { ROWS = 4, QUADS = 1, MADDUBS_SIGNED = 1 };
 
 typedef uint8x16_t VI;
 typedef float32x4_t VF;
@@ -96,17 +96,12 @@ INLINE VF vf_load_halves(const uint8_t *const *p, int64_t step) {
     return vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(h)));
 }
 
-/* For products in pairs (packed_dot_maddubs.h): both factors are signed here, so no sign is moved. */
+/* For products in pairs (packed_dot_maddubs.h): both factors are signed here. */
 INLINE VI vi_maddubs(VI a, VI b) {
     int16x8_t low = vmull_s8(vget_low_s8(AS_S8(a)), vget_low_s8(AS_S8(b)));
     return FROM_S16(vpaddq_s16(low, vmull_high_s8(AS_S8(a), AS_S8(b))));
 }
 INLINE VI vi_add_16(VI a, VI b) { return FROM_S16(vaddq_s16(AS_S16(a), AS_S16(b))); }
 INLINE VI vi_widen_pairs(VI v) { return FROM_S32(vpaddlq_s16(AS_S16(v))); }
-INLINE VI vi_abs_8(VI v) { return v; }
-INLINE VI vi_give_sign_8(VI v, VI sign) {
-    (void)sign;
-    return v;
-}
 
 #endif

@@ -11,7 +11,7 @@
 
 #define INLINE static inline __attribute__((always_inline))
 
-enum { ROWS = 4, QUADS = 1 };
+enum { ROWS = 4, QUADS = 1, MADDUBS_SIGNED = 0 };
 
 typedef __m128i VI;
 typedef __m128 VF;
@@ -95,7 +95,5 @@ INLINE VF vf_load_halves(const uint8_t *const *p, int64_t step) {
 INLINE VI vi_maddubs(VI u, VI s) { return _mm_maddubs_epi16(u, s); }
 INLINE VI vi_add_16(VI a, VI b) { return _mm_add_epi16(a, b); }
 INLINE VI vi_widen_pairs(VI v) { return _mm_madd_epi16(v, _mm_set1_epi16(1)); }
-INLINE VI vi_abs_8(VI v) { return _mm_abs_epi8(v); }
-INLINE VI vi_give_sign_8(VI v, VI sign) { return _mm_sign_epi8(v, sign); }
 
 #endif

@@ -15,9 +15,8 @@ const struct panel_kernels *panel_kernels_get(enum isa isa) {
 
 void panel_product(const struct panel_kernels *k, enum tensor_type type, float *y, int64_t stride,
                    const struct panel_source *from, const struct panel_input *in, uint8_t *scratch) {
-    const int64_t step = k->is_large(type) ? PANEL_BLOCKS / 2 : PANEL_BLOCKS;
-    for (int64_t block = 0; block < from->n_blocks; block += step) {
-        const int64_t n = from->n_blocks - block < step ? from->n_blocks - block : step;
+    for (int64_t block = 0; block < from->n_blocks; block += PANEL_BLOCKS) {
+        const int64_t left = from->n_blocks - block, n = left < PANEL_BLOCKS ? left : PANEL_BLOCKS;
         if (from->groups[0] != NULL) {
             k->from_groups[type](scratch, from->groups[0], from->groups[1], block, n);
         } else {

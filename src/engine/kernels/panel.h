@@ -3,9 +3,8 @@
  * For instruction sets whose integer products need more than one instruction: there unpacking the weights
  * again for each tile costs as much as multiplying them, and a tile must be as large as the registers allow.
  * A panel is a run of blocks of 32 columns; per block, lane by lane as in packed.h:
- *   values    8 lines of 16 rows x 4 bytes, line k byte j is column 4 k + j; of large types two lines each,
- *             sizes and signs
- *   numbers   float scale [16] for each scale of a block, the same of mins, and what large types need
+ *   values    8 lines of 16 rows x 4 bytes, line k byte j is column 4 k + j
+ *   numbers   float scale [16] for each scale of a block, and the same of mins
  * Every result takes the steps of the packed product, in its order: the same bits. */
 #ifndef WOOLLY_ENGINE_PANEL_H
 #define WOOLLY_ENGINE_PANEL_H
@@ -15,7 +14,7 @@
 enum {
     PANEL_ROWS = 16,
     PANEL_COLUMNS = 4, /* the width of the records */
-    PANEL_BLOCKS = 32, /* of a panel at most, so that it stays in the first-level cache (large: half of it) */
+    PANEL_BLOCKS = 32, /* of a panel at most, so that it stays in the first-level cache */
     PANEL_MAX_BYTES = PANEL_BLOCKS * (512 + 4 * 64),
 };
 
@@ -27,9 +26,8 @@ struct panel_input {
 };
 
 struct panel_kernels {
-    bool (*is_large)(enum tensor_type type);
     /* Unpacks n_blocks from `block` on, both multiples of the type's tile, n_blocks at most
-     * PANEL_BLOCKS or half of it. second NULL: rows of zeros. panel: PANEL_MAX_BYTES, 64-byte aligned. */
+     * PANEL_BLOCKS. second NULL: rows of zeros. panel: PANEL_MAX_BYTES, 64-byte aligned. */
     void (*from_groups[TENSOR_TYPE_COUNT])(uint8_t *panel, const uint8_t *first, const uint8_t *second,
                                            int64_t block, int64_t n_blocks);
     /* The same from n_rows (8 or 16) rows in file layout. */

@@ -1,8 +1,8 @@
 /* panel_avx2.c - panels with vpmaddubsw; see panel.h.
  *
- * How a type is multiplied follows from what its values leave room for in 16 bits, where the products of a
- * block should be added: 4-bit values as unsigned ones (15 * 127 * 16 products), 5- and 6-bit values around
- * their middle (16 * 127 * 16, 32 * 127 * 8). 8-bit values leave none: each product is widened. */
+ * How a type is multiplied follows from what its values leave room for in 16 bits: all products of a
+ * block of 4-bit ones (15 * 127 * 16), two lines of 5- and 6-bit ones (63 * 127 * 4), one of 8-bit ones if the
+ * activations are records of halves. */
 #include "engine/kernels/panel.h"
 
 #include "engine/kernels/packed_vec_avx2.h"
@@ -12,59 +12,34 @@
 #include "engine/kernels/panel_lines_avx2.h"
 #include "engine/kernels/rows_unpack.h"
 
-enum kind { KIND_UNSIGNED, KIND_SIGNED, KIND_WIDENED };
+/* Lines whose products are added before they are widened. */
+enum kind { KIND_SUMMED, KIND_PAIRED, KIND_WIDENED };
 enum { LINE = 4 * PANEL_ROWS, RECORD = PANEL_COLUMNS * QACT_COLUMN_BYTES };
 
 INLINE enum kind kind_of(const struct packed_format f) {
     if (is_wide(f)) return KIND_WIDENED;
-    return f.base_bits + f.extra_bits > 4 ? KIND_SIGNED : KIND_UNSIGNED;
+    return f.base_bits + f.extra_bits > 4 ? KIND_PAIRED : KIND_SUMMED;
 }
 
-/* What is subtracted from a signed kind's stored values. */
-INLINE int middle_of(const struct packed_format f) {
-    return kind_of(f) == KIND_SIGNED ? 1 << (f.base_bits + f.extra_bits - 1) : 0;
-}
-
-/* Of widened types sizes and signs lie apart. */
-INLINE int line_bytes(const struct packed_format f) {
-    return kind_of(f) == KIND_WIDENED ? 2 * LINE : LINE;
-}
-
-/* Floats of a block: scales, mins, and (as int32) what turned bits are short of. */
+/* Floats of a block and row: scales and mins. */
 INLINE int numbers_of(const struct packed_format f) {
-    return f.scales * (1 + (f.mins ? 1 : 0) + (kind_of(f) == KIND_WIDENED ? 1 : 0));
+    return f.scales * (f.mins ? 2 : 1);
 }
 
 INLINE int block_bytes_of(const struct packed_format f) {
-    return 8 * line_bytes(f) + numbers_of(f) * PANEL_ROWS * (int)sizeof(float);
-}
-
-static bool panel_is_large(enum tensor_type type) {
-    return kind_of(formats[type]) == KIND_WIDENED;
+    return 8 * LINE + numbers_of(f) * PANEL_ROWS * (int)sizeof(float);
 }
 
 /* ---- unpacking: 8 rows at a time, half a line ---- */
 
 INLINE void store_half_block(uint8_t *to, const struct packed_format f, const VI *lines,
                              const struct scales *scales, const int half) {
-    float *numbers = (float *)(void *)(to + 8 * line_bytes(f)) + half * PANEL_ROWS / 2;
-    VI shortage = vi_zero(); /* sum of |w| where w is negative */
-    for (int k = 0; k < 8; k++) {
-        VI *line = (VI *)(void *)(to + k * line_bytes(f) + half * LINE / 2), w = lines[k];
-        if (kind_of(f) == KIND_SIGNED) w = _mm256_sub_epi8(w, vi_set1_8(middle_of(f)));
-        if (kind_of(f) == KIND_WIDENED) {
-            const VI sign = _mm256_cmpgt_epi8(vi_zero(), w);
-            w = vi_abs_8(w);
-            shortage = vi_add_32(shortage, vi_widen_pairs(vi_maddubs(vi_and(w, sign), vi_set1_8(1))));
-            _mm256_store_si256(line + LINE / (int)sizeof *line, sign);
-        }
-        _mm256_store_si256(line, w);
-    }
+    float *numbers = (float *)(void *)(to + 8 * LINE) + half * PANEL_ROWS / 2;
+    for (int k = 0; k < 8; k++) _mm256_store_si256((VI *)(void *)(to + k * LINE + half * LINE / 2), lines[k]);
     for (int h = 0; h < f.scales; h++) {
         vf_store(numbers + h * PANEL_ROWS, scales->scale[h]);
         if (f.mins) vf_store(numbers + (f.scales + h) * PANEL_ROWS, scales->min[h]);
     }
-    if (kind_of(f) == KIND_WIDENED) _mm256_storeu_si256((VI *)(void *)(numbers + PANEL_ROWS), shortage);
 }
 
 INLINE void store_no_rows(uint8_t *to, const struct packed_format f, int64_t n_blocks) {
@@ -139,25 +114,10 @@ INLINE void rows_to_panel(uint8_t *to, const enum tensor_type type, const uint8_
 
 /* ---- products ---- */
 
-/* What is added to the integer sums of a column of part h: of the zero that the type subtracts, less the
- * middle that is subtracted already. The record has -8 times the sum of x. */
-INLINE VI start_of(const struct packed_format f, const struct column x, const int h) {
-    if (kind_of(f) == KIND_UNSIGNED) {
-        VI start[2];
-        start_values(start, f, x);
-        return start[h];
-    }
-    return vi_sub_32(vi_zero(), _mm256_slli_epi32(vi_broadcast_32(x.bias), 1));
-}
-
-INLINE bool has_start(const struct packed_format f) {
-    return kind_of(f) == KIND_UNSIGNED ? f.zero != 0 : kind_of(f) == KIND_SIGNED && f.zero == 0;
-}
-
 /* acc [PANEL_COLUMNS][PANEL_ROWS] + the part of a block that has scale h; s: its sums. */
 INLINE void finish_part(float (*acc)[PANEL_ROWS], const struct packed_format f, VI *s, const float *scales,
                         const uint8_t *record, const int h) {
-    const float *mins = scales + f.scales * PANEL_ROWS, *shortage = scales + PANEL_ROWS; /* one or the other */
+    const float *mins = scales + f.scales * PANEL_ROWS;
 #pragma GCC unroll 4
     for (int c = 0; c < PANEL_COLUMNS; c++) {
         const struct column x = column_of(record, PANEL_COLUMNS, c);
@@ -172,13 +132,13 @@ INLINE void finish_part(float (*acc)[PANEL_ROWS], const struct packed_format f, 
             min_share = x_d * ((float)(h == 0 ? half : bias - half) * -0.125f);
         }
         const VF s_x = f.scales == 2 ? vf_set1(min_share) : vf_broadcast(x.s);
-        const VI start = start_of(f, x, h);
+        VI start[2];
+        start_values(start, f, x);
         for (int half = 0; half < 2; half++) {
             VI dot = s[2 * c + half];
             float *to = acc[c] + half * 8;
-            if (kind_of(f) != KIND_WIDENED) dot = vi_widen_pairs(dot);
-            if (kind_of(f) == KIND_WIDENED) dot = vi_add_32(dot, vi_load(shortage + half * 8));
-            if (has_start(f)) dot = vi_add_32(dot, start);
+            if (kind_of(f) == KIND_SUMMED) dot = vi_widen_pairs(dot);
+            if (f.zero != 0) dot = vi_add_32(dot, start[h]);
             VF sum = vf_fma(vf_mul(vf_from_i32(dot), d), _mm256_load_ps(scales + h * PANEL_ROWS + half * 8),
                             _mm256_load_ps(to));
             if (f.mins) {
@@ -190,23 +150,47 @@ INLINE void finish_part(float (*acc)[PANEL_ROWS], const struct packed_format f, 
     }
 }
 
+/* The same of half a block of records of halves: h 0 leaves its share in `first`, h 1 adds both. */
+INLINE void finish_half(float (*acc)[PANEL_ROWS], float (*first)[PANEL_ROWS], const VI *s, const float *scales,
+                        const uint8_t *record, const int h) {
+#pragma GCC unroll 4
+    for (int c = 0; c < PANEL_COLUMNS; c++) {
+        const struct column x = column_of(record, PANEL_COLUMNS, c);
+        for (int half = 0; half < 2; half++) {
+            const VF dot = vf_from_i32(s[2 * c + half]);
+            float *to = acc[c] + half * 8, *part = first[c] + half * 8;
+            if (h == 0) {
+                _mm256_store_ps(part, vf_fma(dot, vf_broadcast(x.d), vf_broadcast(x.offset)));
+                continue;
+            }
+            const VF both = vf_fma(dot, vf_broadcast(x.e), _mm256_load_ps(part));
+            _mm256_store_ps(to, vf_fma(both, _mm256_load_ps(scales + half * 8), _mm256_load_ps(to)));
+        }
+    }
+}
+
 /* next: from a record to that of the next tile, which is asked for meanwhile. */
 INLINE void add_blocks(float (*acc)[PANEL_ROWS], const struct packed_format f, const uint8_t *panel,
                        const uint8_t *record, size_t next, int64_t n_blocks) {
-    const int lines = 8 / f.scales;
+    const int parts = parts_of(f), lines = 8 / parts;
+    _Alignas(32) float first[PANEL_COLUMNS][PANEL_ROWS];
     for (int64_t b = 0; b < n_blocks; b++, panel += block_bytes_of(f), record += RECORD) {
-        const float *scales = (const float *)(const void *)(panel + 8 * line_bytes(f));
+        const float *scales = (const float *)(const void *)(panel + 8 * LINE);
         for (int at = 0; at < RECORD; at += 64) prefetch(record + next + at);
 #pragma GCC unroll 2
-        for (int h = 0; h < f.scales; h++) {
-            const uint8_t *w = panel + h * 4 * line_bytes(f), *x = record + h * 16;
+        for (int h = 0; h < parts; h++) {
+            const uint8_t *w = panel + h * 4 * LINE, *x = record + h * 16;
             VI s[PANEL_SUMS];
             switch (kind_of(f)) {
-            case KIND_UNSIGNED: unsigned_lines(s, w, x, lines); break;
-            case KIND_SIGNED: signed_lines(s, w, x, lines); break;
+            case KIND_SUMMED: summed_lines(s, w, x, lines); break;
+            case KIND_PAIRED: paired_lines(s, w, x, lines); break;
             default: widened_lines(s, w, x); break;
             }
-            finish_part(acc, f, s, scales, record, h);
+            if (takes_halves(f)) {
+                finish_half(acc, first, s, scales, record, h);
+            } else {
+                finish_part(acc, f, s, scales, record, h);
+            }
         }
     }
 }
@@ -222,10 +206,14 @@ INLINE void multiply_panel(float *y, int64_t stride, const enum tensor_type type
                 const bool begun = block > 0 && r < n_rows;
                 _mm256_store_ps(acc[c] + r, begun ? _mm256_loadu_ps(y + c * stride + r) : vf_zero());
             }
+            /* Stores wait for a line that is far, and all later ones behind them. */
+            if (block == 0) __builtin_prefetch(y + c * stride, 1, 3);
         }
         add_blocks(acc, f, panel, records, in->tile_bytes, n_blocks);
+        /* No loop over rows: it would become calls of memcpy. */
         for (int c = 0; c < PANEL_COLUMNS; c++) {
-            for (int r = 0; r < n_rows; r += 8) vf_store(y + c * stride + r, _mm256_load_ps(acc[c] + r));
+            vf_store(y + c * stride, _mm256_load_ps(acc[c]));
+            if (n_rows > 8) vf_store(y + c * stride + 8, _mm256_load_ps(acc[c] + 8));
         }
     }
 }
@@ -267,7 +255,6 @@ PANEL(Q5_K) PANEL(Q6_K) PANEL(IQ4_NL) PANEL(IQ4_XS)
 
 extern const struct panel_kernels panel_kernels_avx2;
 const struct panel_kernels panel_kernels_avx2 = {
-    .is_large = panel_is_large,
     .from_groups = EACH(FROM_GROUPS),
     .from_rows = EACH(FROM_ROWS),
     .multiply = EACH(MULTIPLY),
