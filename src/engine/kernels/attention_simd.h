@@ -12,11 +12,33 @@ enum {
     /* While keys are multiplied the block's own values are asked for, and meanwhile the next keys: two
      * streams of memory at any time. Else keys ask for the next keys, values for the next values. */
     CROSS_AHEAD = LANES == 8,
+    TURNED_STEP = AHEAD * LANES, /* positions of turned keys that are multiplied together */
 };
+
+/* What is asked for while a block is at work: rows of `row` bytes, one with each row of the first pass over the
+ * block, or `lines` lines with each pass, one a row or dimension. */
+enum asking { ASK_NOTHING, ASK_ROWS, ASK_LINES };
+struct ahead {
+    enum asking how;
+    const uint8_t *next;
+    size_t row;
+    int64_t lines;
+};
+
+INLINE void ask_ahead(const enum asking how, const struct ahead a, int64_t pass, int64_t i) {
+    if (how == ASK_ROWS) ask(a.next, (size_t)i * a.row, a.row);
+    if (how == ASK_LINES && i < a.lines) kv_prefetch(a.next + (pass * a.lines + i) * 64);
+}
 
 /* ---- scores: s [KV_POSITIONS] of each query = scale * q . keys; the caller masks what is not seen ---- */
 
-/* to [n, KV_POSITIONS]: column j is row j of keys [n_rows, n]. */
+/* Where value d of position j lies in turned keys: [KV_POSITIONS / TURNED_STEP, n, TURNED_STEP], so that a pass
+ * reads one run of memory. */
+INLINE int64_t turned_at(int64_t n, int64_t d, int64_t j) {
+    return (j / TURNED_STEP * n + d) * TURNED_STEP + j % TURNED_STEP;
+}
+
+/* to: keys [n_rows, n] turned, and zeros behind them. */
 static void turn(float *to, const float *keys, int64_t n_rows, int64_t n) {
     int64_t j = 0;
     for (; j + LANES <= n_rows; j += LANES) {
@@ -25,28 +47,29 @@ static void turn(float *to, const float *keys, int64_t n_rows, int64_t n) {
             VF r[LANES];
             for (int i = 0; i < LANES; i++) r[i] = vf_load(keys + (j + i) * n + d);
             vf_transpose(r);
-            for (int i = 0; i < LANES; i++) vf_store(to + (d + i) * KV_POSITIONS + j, r[i]);
+            for (int i = 0; i < LANES; i++) vf_store(to + turned_at(n, d + i, j), r[i]);
         }
         for (; d < n; d++) {
-            for (int i = 0; i < LANES; i++) to[d * KV_POSITIONS + j + i] = keys[(j + i) * n + d];
+            for (int i = 0; i < LANES; i++) to[turned_at(n, d, j + i)] = keys[(j + i) * n + d];
         }
     }
     for (; j < KV_POSITIONS; j++) {
-        for (int64_t d = 0; d < n; d++) to[d * KV_POSITIONS + j] = j < n_rows ? keys[j * n + d] : 0;
+        for (int64_t d = 0; d < n; d++) to[turned_at(n, d, j)] = j < n_rows ? keys[j * n + d] : 0;
     }
 }
 
 /* From turned keys: every lane is a position. */
 INLINE void scores_turned(float *s, const float *const *q, const int n_queries, const float *turned,
-                          int64_t n_rows, int64_t n, float scale) {
-    for (int64_t j = 0; j < n_rows; j += AHEAD * LANES) {
+                          const struct ahead ahead, int64_t n_rows, int64_t n, float scale) {
+    for (int64_t j = 0; j < n_rows; j += TURNED_STEP, turned += n * TURNED_STEP) {
         VF sum[QUERIES][AHEAD];
         for (int k = 0; k < n_queries; k++) {
             for (int i = 0; i < AHEAD; i++) sum[k][i] = vf_zero();
         }
         for (int64_t d = 0; d < n; d++) {
             VF row[AHEAD];
-            for (int i = 0; i < AHEAD; i++) row[i] = vf_load(turned + d * KV_POSITIONS + j + i * LANES);
+            ask_ahead(ASK_LINES, ahead, j / TURNED_STEP, d);
+            for (int i = 0; i < AHEAD; i++) row[i] = vf_load(turned + d * TURNED_STEP + i * LANES);
             for (int k = 0; k < n_queries; k++) {
                 VF x = vf_set1(q[k][d]);
                 for (int i = 0; i < AHEAD; i++) sum[k][i] = vf_fma(x, row[i], sum[k][i]);
@@ -131,9 +154,9 @@ INLINE float value_at(const void *values, const bool half, int64_t at) {
     return half ? scale_at(values, at) : ((const float *)values)[at];
 }
 
-/* Dims [d, d + registers * LANES) of add_values; asks: for what is next. */
+/* Dims [d, d + registers * LANES) of add_values. */
 INLINE void add_values_at(float *const *acc, const float *p, const float *share, const int n_queries,
-                          const void *values, const uint8_t *next, size_t next_row, const bool asks, const bool half,
+                          const void *values, const struct ahead ahead, const enum asking how, const bool half,
                           int64_t seen, int64_t n, int64_t d, const int registers) {
     VF sum[QUERIES][AHEAD_ALONE];
     for (int k = 0; k < n_queries; k++) {
@@ -143,7 +166,7 @@ INLINE void add_values_at(float *const *acc, const float *p, const float *share,
     }
     for (int64_t j = 0; j < seen; j++) {
         VF row[AHEAD_ALONE];
-        if (asks) ask(next, (size_t)j * next_row, next_row);
+        ask_ahead(how, ahead, d / (registers * LANES), j);
         for (int i = 0; i < registers; i++) row[i] = load_value(values, half, j * n + d + i * LANES);
         for (int k = 0; k < n_queries; k++) {
             VF weight = vf_set1(p[k * KV_POSITIONS + j]);
@@ -155,18 +178,18 @@ INLINE void add_values_at(float *const *acc, const float *p, const float *share,
     }
 }
 
-/* Per query: acc [n] = share * acc + sum over j of p[j] * values[j], floats or half floats. next: rows of
- * next_row bytes that are asked for meanwhile; or NULL. */
+/* Per query: acc [n] = share * acc + sum over j of p[j] * values[j], floats or half floats. */
 INLINE void add_values(float *const *acc, const float *p, const float *share, const int n_queries,
-                       const void *values, const uint8_t *next, size_t next_row, const bool half, int64_t seen,
-                       int64_t n) {
+                       const void *values, const struct ahead ahead, const bool half, int64_t seen, int64_t n) {
     int64_t d = 0;
 #define ADD_VALUES(registers)                                                                      \
     for (; d + (registers) * LANES <= n; d += (registers) * LANES) {                               \
-        if (d == 0 && next != NULL) {                                                              \
-            add_values_at(acc, p, share, n_queries, values, next, next_row, true, half, seen, n, d, registers); \
+        if (ahead.how == ASK_LINES) {                                                              \
+            add_values_at(acc, p, share, n_queries, values, ahead, ASK_LINES, half, seen, n, d, registers); \
+        } else if (ahead.how == ASK_ROWS && d == 0) {                                              \
+            add_values_at(acc, p, share, n_queries, values, ahead, ASK_ROWS, half, seen, n, d, registers); \
         } else {                                                                                   \
-            add_values_at(acc, p, share, n_queries, values, NULL, 0, false, half, seen, n, d, registers); \
+            add_values_at(acc, p, share, n_queries, values, ahead, ASK_NOTHING, half, seen, n, d, registers); \
         }                                                                                          \
     }
     if (n_queries == 1 && (int)AHEAD_ALONE > (int)AHEAD) ADD_VALUES(AHEAD_ALONE)
@@ -235,6 +258,16 @@ INLINE void add_values_tiles(float *const *acc, const float *p, const float *sha
 }
 #endif
 
+/* The share of the next block that the queries from `first` on ask for in decode, as many lines in each of
+ * n_passes: by turns with the products of all queries, so that memory rests as little as they do. */
+INLINE struct ahead block_ahead(const struct attention_task *t, const uint8_t *next, size_t row, int64_t first,
+                                int64_t n_passes) {
+    if (!CROSS_AHEAD || t->n_tokens > 1 || n_passes == 0) return (struct ahead){.how = ASK_NOTHING};
+    const int64_t turns = (t->group + QUERIES - 1) / QUERIES, bytes = KV_POSITIONS * (int64_t)row / turns;
+    return (struct ahead){.how = ASK_LINES, .next = next + first / QUERIES * bytes,
+                          .lines = (bytes + 64 * n_passes - 1) / (64 * n_passes)};
+}
+
 /* Queries first .. first + n_queries on one block. */
 INLINE void attend_queries(const struct attention_task *t, const struct attention_part part,
                            const struct room *room, const struct kv_view *view, int64_t first,
@@ -245,7 +278,8 @@ INLINE void attend_queries(const struct attention_task *t, const struct attentio
     const uint8_t *with_keys = !ahead ? NULL : CROSS_AHEAD ? view->value_rows : view->next_keys;
     const uint8_t *with_values = !ahead ? NULL : CROSS_AHEAD ? view->next_keys : view->next_values;
     const size_t with_keys_row = CROSS_AHEAD ? t->value_row : t->key_row;
-    const size_t with_values_row = CROSS_AHEAD ? t->key_row : t->value_row;
+    const struct ahead rows_ahead = {.how = with_values != NULL ? ASK_ROWS : ASK_NOTHING, .next = with_values,
+                                     .row = CROSS_AHEAD ? t->key_row : t->value_row};
     const float *q[QUERIES];
     float *acc[QUERIES], share[QUERIES];
     int64_t most = 0, seen[QUERIES];
@@ -259,7 +293,8 @@ INLINE void attend_queries(const struct attention_task *t, const struct attentio
     if (keys_in_tiles(t->key_type, n)) {
         scores_tiles(room->scores, t, room->queries, first, n_queries, q, view->key_rows, with_keys, most);
     } else if (view->turned != NULL) {
-        scores_turned(room->scores, q, n_queries, view->turned, most, n, t->scale);
+        const struct ahead keys = block_ahead(t, view->next_keys, t->key_row, first, KV_POSITIONS / TURNED_STEP);
+        scores_turned(room->scores, q, n_queries, view->turned, keys, most, n, t->scale);
     } else {
         for (int k = 0; k < n_queries; k++) {
             scores_direct(room->scores + k * KV_POSITIONS, q[k], view->keys,
@@ -269,11 +304,19 @@ INLINE void attend_queries(const struct attention_task *t, const struct attentio
     weigh(room->scores, seen, n_queries, part.max + first, part.sum + first, share);
     if (values_in_tiles(t->value_type, n)) {
         add_values_tiles(acc, room->scores, share, n_queries, view->value_rows, with_values, most, n);
-    } else if (view->values != NULL) {
-        add_values(acc, room->scores, share, n_queries, view->values, CROSS_AHEAD ? with_values : NULL,
-                   with_values_row, false, most, n);
     } else {
-        add_values(acc, room->scores, share, n_queries, view->value_rows, with_values, with_values_row, true, most, n);
+        const bool half = view->values == NULL;
+        const void *values = half ? (const void *)view->value_rows : view->values;
+        struct ahead asked = rows_ahead;
+        if (!half && !CROSS_AHEAD) asked.how = ASK_NOTHING;
+        if (CROSS_AHEAD && view->turned != NULL) {
+            asked = block_ahead(t, view->next_values, t->value_row, first, n / (AHEAD * LANES));
+        }
+        if (half) {
+            add_values(acc, room->scores, share, n_queries, values, asked, true, most, n);
+        } else {
+            add_values(acc, room->scores, share, n_queries, values, asked, false, most, n);
+        }
     }
 }
 
