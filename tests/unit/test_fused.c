@@ -139,6 +139,48 @@ static void check_threads(struct model *model, const char *preset) {
     }
 }
 
+/* `to` becomes the F32 weight `from` rounded to Q8_0; the caller frees its data. */
+static void round_to_bytes(struct weight *to, const struct weight *from) {
+    const int64_t n_blocks = from->rows * from->cols / 32;
+    const float *x = (const float *)(const void *)from->data;
+    uint8_t *block = mem_alloc((size_t)n_blocks * 34);
+    to->data = block;
+    to->type = TENSOR_Q8_0;
+    to->row_bytes = tensor_type_row_bytes(TENSOR_Q8_0, (uint64_t)to->cols);
+    for (int64_t b = 0; b < n_blocks; b++, x += 32, block += 34) {
+        float largest = 0;
+        for (int i = 0; i < 32; i++) largest = fmaxf(largest, fabsf(x[i]));
+        const uint16_t d = f16_from_f32(largest / 127);
+        memcpy(block, &d, sizeof d);
+        for (int i = 0; i < 32; i++) block[2 + i] = (uint8_t)(int8_t)lrintf(x[i] * 127 / largest);
+    }
+}
+
+/* Matrices of one input that take activations of different kinds: v beside q and k, up beside gate. */
+static void check_mixed(const struct model *f32) {
+    static float exact[ROWS * VOCAB];
+    struct model *q4_0 = load(STORIES_Q4_0);
+    for (int i = 0; i < f32->params.n_layer; i++) {
+        round_to_bytes(&q4_0->layers[i].v, &f32->layers[i].v);
+        round_to_bytes(&q4_0->layers[i].up, &f32->layers[i].up);
+    }
+    struct context *c = open_context(q4_0, options_of("p0", 1));
+    prefill(c, exact);
+    context_free(c);
+    static const char *const presets[] = {"p2", "p3", "p5"};
+    for (int i = 0; i < 3; i++) {
+        const struct logits_difference d = against(q4_0, options_of(presets[i], i + 1), exact);
+        printf("q4_0 with q8_0 among it, %s: rms %.4f, kld %.1e\n", presets[i], d.rms, d.kld_mean);
+        CHECK(d.finite && d.rms <= 0.1 && d.kld_mean <= 2e-3);
+    }
+    check_threads(q4_0, "p3");
+    for (int i = 0; i < f32->params.n_layer; i++) {
+        mem_free((void *)(uintptr_t)q4_0->layers[i].v.data);
+        mem_free((void *)(uintptr_t)q4_0->layers[i].up.data);
+    }
+    model_free(q4_0);
+}
+
 static int64_t generate(struct context *c, int64_t n, int32_t *tokens) {
     int64_t times[400], made = 0;
     enum finish_reason reason = FINISH_LENGTH;
@@ -247,6 +289,7 @@ int main(void) {
     check_lookup(q4_0);
     check_together(q4_0);
     check_accounts(q4_0);
+    check_mixed(f32);
     model_free(f32);
     model_free(q4_0);
     check_variants();
