@@ -129,8 +129,8 @@ static void quantize_tile(struct matmul *m, int64_t tile) {
     const struct product_kernels *k = &m->products;
     const int64_t cols = m->bench->cols, columns = tile_columns(m, tile);
     uint8_t *records = m->records + (size_t)tile * qact_bytes(k->width, m->n_blocks);
-    k->packed->quantize[packed_activations(k->packed, m->bench->type)](
-        records, qact_width(columns), (int)columns, m->x + tile * k->width * cols, cols, cols);
+    packed_quantize(k->packed, m->bench->type, records, qact_width(columns), (int)columns,
+                    m->x + tile * k->width * cols, cols, cols);
 }
 
 static int64_t piece_of(const struct matmul *m) {

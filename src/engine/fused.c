@@ -19,8 +19,7 @@ static struct fused_matrix matrix_of(struct fused *f, const struct weight *w) {
     } else {
         m.is_float = !rows_supported(w->type) || w->cols % PACKED_BLOCK != 0;
     }
-    m.activations = packed_activations(f->kernels.packed, w->type);
-    f->takes[m.activations] |= !m.is_float;
+    f->takes[packed_activations(f->kernels.packed, w->type)] |= !m.is_float;
     return m;
 }
 

@@ -28,7 +28,6 @@ struct fused_matrix {
     struct product_matrix product;
     int64_t n_units;
     bool is_float; /* multiplied as F32: the type has no integer product */
-    enum qact_kind activations; /* else */
 };
 
 struct fused_layer {

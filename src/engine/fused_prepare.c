@@ -12,18 +12,20 @@ struct kinds {
     bool takes[QACT_KINDS];
 };
 
-static struct kinds kinds_of(const struct fused_matrix *const *matrices, int n) {
+static struct kinds kinds_of(const struct fused *f, const struct fused_matrix *const *matrices, int n) {
     struct kinds k = {{false}};
-    for (int i = 0; i < n; i++) k.takes[matrices[i]->activations] |= !matrices[i]->is_float;
+    for (int i = 0; i < n; i++) {
+        k.takes[packed_activations(f->kernels.packed, matrices[i]->w->type)] |= !matrices[i]->is_float;
+    }
     return k;
 }
 
 /* Columns of one tile to records of a kind; the blocks beyond cols are zero. */
-static void quantize_kind(const struct fused *f, enum qact_kind kind, uint8_t *records, const float *x, int64_t ld,
-                          int64_t n, int64_t cols) {
+static void quantize_kind(const struct fused *f, enum qact_kind kind, uint8_t *records, const float *x, int64_t n,
+                          int64_t cols) {
     const int width = qact_width(n);
     const int64_t blocks = cols / PACKED_BLOCK, padded = fused_blocks(cols);
-    f->kernels.packed->quantize[kind](records, width, (int)n, x, ld, cols);
+    f->kernels.packed->quantize[kind](records, width, (int)n, x, cols, cols);
     memset(records + qact_bytes(width, blocks), 0, qact_bytes(width, padded - blocks));
 }
 
@@ -32,7 +34,7 @@ static void quantize_tile(const struct fused *f, struct kinds needed, uint8_t *c
                           const float *x, int64_t n, int64_t cols) {
     if (cols % PACKED_BLOCK != 0) return; /* multiplied as floats */
     for (int kind = 0; kind < QACT_KINDS; kind++) {
-        if (needed.takes[kind]) quantize_kind(f, (enum qact_kind)kind, records[kind] + at, x, cols, n, cols);
+        if (needed.takes[kind]) quantize_kind(f, (enum qact_kind)kind, records[kind] + at, x, n, cols);
     }
 }
 
@@ -64,7 +66,7 @@ struct input pass_prepare(struct pass *p, int thread, const float *x, int64_t co
                           int n_matrices) {
     struct fused *f = p->f;
     const int width = f->kernels.width;
-    const struct kinds needed = kinds_of(matrices, n_matrices);
+    const struct kinds needed = kinds_of(f, matrices, n_matrices);
     if (pass_is_tile(f, n)) return prepare_tile(p, thread, x, cols, n, weight, needed);
     int64_t tile, last;
     while (threads_next(f->team, thread, pass_tiles(f, n), 1, &tile, &last)) {
@@ -90,8 +92,8 @@ void pass_quantize_hidden(struct pass *p, const struct fused_matrix *down, int64
     struct fused *f = p->f;
     const int width = qact_width(columns);
     uint8_t *records = f->h_records + (size_t)tile * tile_bytes(f, down->w->cols);
-    f->kernels.packed->quantize[down->activations](records + qact_bytes(width, block), width, (int)columns, h,
-                                                   FUSED_CHUNK, FUSED_CHUNK);
+    packed_quantize(f->kernels.packed, down->w->type, records + qact_bytes(width, block), width, (int)columns, h,
+                    FUSED_CHUNK, FUSED_CHUNK);
 }
 
 static void zero_tails(const struct fused *f, int64_t n, int64_t cols) {

@@ -37,7 +37,7 @@ static void multiply(float *y, const struct packed_kernels *k, enum tensor_type 
     int64_t n_packed = (n_groups + PACKED_STREAMS - 1) / PACKED_STREAMS * PACKED_STREAMS;
     uint8_t *packed = mem_alloc_aligned((size_t)n_packed * group_bytes, 64);
     uint8_t *records = mem_new(qact_bytes(width, blocks));
-    k->quantize[packed_activations(k, type)](records, width, width, x, m->cols, m->cols);
+    packed_quantize(k, type, records, width, width, x, m->cols, m->cols);
     for (int64_t g = 0; g < n_packed; g++) {
         const uint8_t *sources[PACKED_MAX_ROWS] = {0};
         for (int i = 0; i < k->rows && g * k->rows + i < m->rows; i++) {

@@ -88,8 +88,7 @@ static void test_shape(enum tensor_type type, int64_t n_rows, int64_t cols, cons
     }
     for (int t = 0; t < TILES; t++) {
         uint8_t *records = p.records + (size_t)t * p.tile_bytes;
-        packed->quantize[packed_activations(packed, type)](records, PANEL_COLUMNS, PANEL_COLUMNS,
-                                                           x + t * PANEL_COLUMNS * cols, cols, cols);
+        packed_quantize(packed, type, records, PANEL_COLUMNS, PANEL_COLUMNS, x + t * PANEL_COLUMNS * cols, cols, cols);
     }
     check_problem(&p, packed, k);
     for (int g = 0; g < 2; g++) mem_free(p.groups[g]);

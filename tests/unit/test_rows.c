@@ -30,7 +30,7 @@ static void packed_product(float *y, const struct packed_kernels *k, const struc
         packed_group(group, m->type, k->rows, k->biased, sources, m->cols);
         for (int c = 0; c < PACKED_MAX_WIDTH; c++) {
             float out[PACKED_MAX_ROWS];
-            k->quantize[packed_activations(k, m->type)](records, 1, 1, x + c * m->cols, m->cols, m->cols);
+            packed_quantize(k, m->type, records, 1, 1, x + c * m->cols, m->cols, m->cols);
             k->group[m->type](out, k->rows, group, records, 1, blocks);
             for (int i = 0; i < k->rows && r + i < m->rows; i++) y[c * m->rows + r + i] = out[i];
         }
@@ -48,8 +48,7 @@ static bool rows_equal(enum isa isa, const struct matrix *m, int64_t n_rows, con
     void *records = mem_new(qact_bytes(width, m->cols / PACKED_BLOCK));
     uint32_t guard = GUARD;
     for (int64_t i = 0; i < width * stride; i++) memcpy(&y[i], &guard, sizeof guard);
-    const struct packed_kernels *packed = packed_level(isa);
-    packed->quantize[packed_activations(packed, m->type)](records, width, width, x, m->cols, m->cols);
+    packed_quantize(packed_level(isa), m->type, records, width, width, x, m->cols, m->cols);
     row_level(isa)->rows[m->type](y, stride, m->bytes, m->row_bytes, n_rows, m->cols,
                                         records, width);
     bool equal = true;

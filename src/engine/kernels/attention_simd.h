@@ -10,7 +10,8 @@ enum {
     AHEAD = LANES == 16 ? 4 : LANES == 1 ? 1 : 2, /* registers of positions (scores) or of values */
     AHEAD_ALONE = LANES == 8 ? 8 : AHEAD,         /* the same for a query that goes alone */
     /* While keys are multiplied the block's own values are asked for, and meanwhile the next keys: two
-     * streams of memory at any time. Else keys ask for the next keys, values for the next values. */
+     * streams of memory at any time. Else, and where keys are turned, keys ask for the next keys, values for the
+     * next values. */
     CROSS_AHEAD = LANES == 8,
     TURNED_STEP = AHEAD * LANES, /* positions of turned keys that are multiplied together */
 };

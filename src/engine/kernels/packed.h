@@ -82,6 +82,11 @@ const struct packed_kernels *packed_kernels_get(enum isa isa);
 bool packed_supported(enum tensor_type type);
 /* The records that products with a type take, packed or as the file has it. */
 enum qact_kind packed_activations(const struct packed_kernels *k, enum tensor_type type);
+/* x to the records that products with a type take; see packed_kernels.quantize. */
+static inline void packed_quantize(const struct packed_kernels *k, enum tensor_type type, void *records, int width,
+                                   int columns, const float *x, int64_t ld, int64_t n) {
+    k->quantize[packed_activations(k, type)](records, width, columns, x, ld, n);
+}
 /* Columns rounded up to whole tiles, as blocks of 32: what n_blocks and the records must cover. */
 int64_t packed_blocks(enum tensor_type type, int64_t cols);
 /* Bytes of a group of `rows` (R) rows. */

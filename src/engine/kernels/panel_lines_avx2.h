@@ -21,27 +21,29 @@ enum { PANEL_SUMS = 8 };
     [s0] "=&x"(s[0]), [s1] "=&x"(s[1]), [s2] "=&x"(s[2]), [s3] "=&x"(s[3]), [s4] "=&x"(s[4]),       \
         [s5] "=&x"(s[5]), [s6] "=&x"(s[6]), [s7] "=&x"(s[7]), [w0] "=&x"(w0), [w1] "=&x"(w1)
 
-/* ---- up to 4 bits: added in 16 bits ---- */
+/* What goes by columns: the first line of a block, and line k. */
+#define FIRST_LINE(each)                                                                           \
+    LOAD_LINE(0)                                                                                   \
+    each(0, 0, s0, s1, x0) each(1, 0, s2, s3, x1) each(2, 0, s4, s5, x0) each(3, 0, s6, s7, x1)
+#define NEXT_LINE(k, each)                                                                         \
+    LOAD_LINE(k)                                                                                   \
+    each(0, k, s0, s1, x0, t0) each(1, k, s2, s3, x1, t1) each(2, k, s4, s5, x0, t0) each(3, k, s6, s7, x1, t1)
 
-#define SUMMED_FIRST(c, k, a, b, x)                                                              \
+/* Products of both halves of line k, to a and b; b may be x. */
+#define PRODUCTS(c, k, a, b, x)                                                                    \
     "vpbroadcastd " #c "*32+" #k "*4(%[x]), %[" #x "]\n\t"                                         \
     "vpmaddubsw %[" #x "], %[w0], %[" #a "]\n\t"                                                   \
     "vpmaddubsw %[" #x "], %[w1], %[" #b "]\n\t"
-#define SUMMED_NEXT(c, k, a, b, x, t)                                                            \
-    "vpbroadcastd " #c "*32+" #k "*4(%[x]), %[" #x "]\n\t"                                         \
-    "vpmaddubsw %[" #x "], %[w0], %[" #t "]\n\t"                                                   \
-    "vpmaddubsw %[" #x "], %[w1], %[" #x "]\n\t"                                                   \
+#define WIDEN(a, b) "vpmaddwd %[ones], %[" #a "], %[" #a "]\n\tvpmaddwd %[ones], %[" #b "], %[" #b "]\n\t"
+
+/* ---- up to 4 bits: added in 16 bits ---- */
+
+#define SUMMED_NEXT(c, k, a, b, x, t)                                                              \
+    PRODUCTS(c, k, t, x, x)                                                                        \
     "vpaddw %[" #t "], %[" #a "], %[" #a "]\n\t"                                                   \
     "vpaddw %[" #x "], %[" #b "], %[" #b "]\n\t"
-#define SUMMED_LINE_0                                                                            \
-    LOAD_LINE(0)                                                                                   \
-    SUMMED_FIRST(0, 0, s0, s1, x0) SUMMED_FIRST(1, 0, s2, s3, x1)                              \
-    SUMMED_FIRST(2, 0, s4, s5, x0) SUMMED_FIRST(3, 0, s6, s7, x1)
-#define SUMMED_LINE(k)                                                                           \
-    LOAD_LINE(k)                                                                                   \
-    SUMMED_NEXT(0, k, s0, s1, x0, t0) SUMMED_NEXT(1, k, s2, s3, x1, t1)                        \
-    SUMMED_NEXT(2, k, s4, s5, x0, t0) SUMMED_NEXT(3, k, s6, s7, x1, t1)
-#define SUMMED_LINES(lines)                                                                      \
+#define SUMMED_LINE(k) NEXT_LINE(k, SUMMED_NEXT)
+#define SUMMED_LINES(lines)                                                                        \
     __m256i w0, w1, x0, x1, t0, t1;                                                                \
     __asm__ volatile(lines                                                                         \
                      : OUTPUTS, [x0] "=&x"(x0), [x1] "=&x"(x1), [t0] "=&x"(t0), [t1] "=&x"(t1)     \
@@ -50,12 +52,12 @@ enum { PANEL_SUMS = 8 };
 
 /* s: int16 pairs, sums over 4 * n columns (n 4 or 8) of the columns' bytes x, 32 apart. */
 static inline __attribute__((always_inline)) void summed_lines(__m256i *s, const uint8_t *w, const uint8_t *x,
-                                                                 const int n) {
+                                                               const int n) {
     if (n == 8) {
-        SUMMED_LINES(SUMMED_LINE_0 SUMMED_LINE(1) SUMMED_LINE(2) SUMMED_LINE(3)
-                           SUMMED_LINE(4) SUMMED_LINE(5) SUMMED_LINE(6) SUMMED_LINE(7));
+        SUMMED_LINES(FIRST_LINE(PRODUCTS) SUMMED_LINE(1) SUMMED_LINE(2) SUMMED_LINE(3)
+                         SUMMED_LINE(4) SUMMED_LINE(5) SUMMED_LINE(6) SUMMED_LINE(7));
     } else {
-        SUMMED_LINES(SUMMED_LINE_0 SUMMED_LINE(1) SUMMED_LINE(2) SUMMED_LINE(3));
+        SUMMED_LINES(FIRST_LINE(PRODUCTS) SUMMED_LINE(1) SUMMED_LINE(2) SUMMED_LINE(3));
     }
 }
 
@@ -73,8 +75,7 @@ static inline __attribute__((always_inline)) void summed_lines(__m256i *s, const
     PAIR_PRODUCTS(c, k, l)                                                                         \
     "vpmaddwd %[ones], %[t0], %[" #a "]\n\tvpmaddwd %[ones], %[x0], %[" #b "]\n\t"
 #define PAIR_NEXT(c, k, l, a, b)                                                                   \
-    PAIR_PRODUCTS(c, k, l)                                                                         \
-    "vpmaddwd %[ones], %[t0], %[t0]\n\tvpmaddwd %[ones], %[x0], %[x0]\n\t"                         \
+    PAIR_PRODUCTS(c, k, l) WIDEN(t0, x0)                                                           \
     "vpaddd %[t0], %[" #a "], %[" #a "]\n\tvpaddd %[x0], %[" #b "], %[" #b "]\n\t"
 #define PAIR_OF_LINES(k, l, each)                                                                  \
     PAIR_LOAD(k, l) each(0, k, l, s0, s1) each(1, k, l, s2, s3) each(2, k, l, s4, s5) each(3, k, l, s6, s7)
@@ -100,31 +101,17 @@ static inline __attribute__((always_inline)) void paired_lines(__m256i *s, const
 
 /* ---- 8 bits: every line is widened before it is added ---- */
 
-#define WIDENED_FIRST(c, k, a, b, x)                                                               \
-    "vpbroadcastd " #c "*32+" #k "*4(%[x]), %[" #x "]\n\t"                                         \
-    "vpmaddubsw %[" #x "], %[w0], %[" #a "]\n\t"                                                   \
-    "vpmaddubsw %[" #x "], %[w1], %[" #b "]\n\t"                                                   \
-    "vpmaddwd %[ones], %[" #a "], %[" #a "]\n\tvpmaddwd %[ones], %[" #b "], %[" #b "]\n\t"
+#define WIDENED_FIRST(c, k, a, b, x) PRODUCTS(c, k, a, b, x) WIDEN(a, b)
 #define WIDENED_NEXT(c, k, a, b, x, t)                                                             \
-    "vpbroadcastd " #c "*32+" #k "*4(%[x]), %[" #x "]\n\t"                                         \
-    "vpmaddubsw %[" #x "], %[w0], %[" #t "]\n\t"                                                   \
-    "vpmaddubsw %[" #x "], %[w1], %[" #x "]\n\t"                                                   \
-    "vpmaddwd %[ones], %[" #t "], %[" #t "]\n\tvpmaddwd %[ones], %[" #x "], %[" #x "]\n\t"         \
+    PRODUCTS(c, k, t, x, x) WIDEN(t, x)                                                            \
     "vpaddd %[" #t "], %[" #a "], %[" #a "]\n\tvpaddd %[" #x "], %[" #b "], %[" #b "]\n\t"
-#define WIDENED_LINE_0                                                                             \
-    LOAD_LINE(0)                                                                                   \
-    WIDENED_FIRST(0, 0, s0, s1, x0) WIDENED_FIRST(1, 0, s2, s3, x1)                                \
-    WIDENED_FIRST(2, 0, s4, s5, x0) WIDENED_FIRST(3, 0, s6, s7, x1)
-#define WIDENED_LINE(k)                                                                            \
-    LOAD_LINE(k)                                                                                   \
-    WIDENED_NEXT(0, k, s0, s1, x0, t0) WIDENED_NEXT(1, k, s2, s3, x1, t1)                          \
-    WIDENED_NEXT(2, k, s4, s5, x0, t0) WIDENED_NEXT(3, k, s6, s7, x1, t1)
+#define WIDENED_LINE(k) NEXT_LINE(k, WIDENED_NEXT)
 
 /* s: int32, sums over 16 columns. */
 static inline __attribute__((always_inline)) void widened_lines(__m256i *s, const uint8_t *w, const uint8_t *x) {
     const __m256i ones = _mm256_set1_epi16(1);
     __m256i w0, w1, x0, x1, t0, t1;
-    __asm__ volatile(WIDENED_LINE_0 WIDENED_LINE(1) WIDENED_LINE(2) WIDENED_LINE(3)
+    __asm__ volatile(FIRST_LINE(WIDENED_FIRST) WIDENED_LINE(1) WIDENED_LINE(2) WIDENED_LINE(3)
                      : OUTPUTS, [x0] "=&x"(x0), [x1] "=&x"(x1), [t0] "=&x"(t0), [t1] "=&x"(t1)
                      : [w] "r"(w), [x] "r"(x), [ones] "x"(ones)
                      : "memory");
