@@ -61,10 +61,14 @@ static int64_t tile_columns(const struct matmul *m, int64_t tile) {
     return left < m->products.width ? left : m->products.width;
 }
 
+static size_t tile_bytes(const struct matmul *m) {
+    return qact_bytes(packed_activations(m->products.packed, m->bench->type), m->products.width, m->n_blocks);
+}
+
 static struct product_input input_of(const struct matmul *m) {
     return (struct product_input){.n = m->bench->n_tokens, .cols = m->bench->cols,
-                                  .records = {[QACT_BLOCKS] = m->records, [QACT_HALVES] = m->records},
-                                  .tile_bytes = qact_bytes(m->products.width, m->n_blocks)};
+                                  .records = {[QACT_BLOCKS] = m->records, [QACT_FOURS] = m->records},
+                                  .tile_blocks = m->n_blocks};
 }
 
 static void multiply_float(struct matmul *m, int thread, const uint8_t *weights, int64_t row,
@@ -128,7 +132,7 @@ static void multiply_units(struct matmul *m, int thread, const struct product_ma
 static void quantize_tile(struct matmul *m, int64_t tile) {
     const struct product_kernels *k = &m->products;
     const int64_t cols = m->bench->cols, columns = tile_columns(m, tile);
-    uint8_t *records = m->records + (size_t)tile * qact_bytes(k->width, m->n_blocks);
+    uint8_t *records = m->records + (size_t)tile * tile_bytes(m);
     packed_quantize(k->packed, m->bench->type, records, qact_width(columns), (int)columns,
                     m->x + tile * k->width * cols, cols, cols);
 }
@@ -278,7 +282,7 @@ static bool make_buffers(struct matmul *m, struct err *err) {
     const struct matmul_bench *b = m->bench;
     const int width = m->products.width;
     const size_t n_y = (size_t)(m->n_tiles * width * m->padded_rows);
-    const size_t records = (size_t)m->n_tiles * qact_bytes(width, m->n_blocks);
+    const size_t records = (size_t)m->n_tiles * tile_bytes(m);
     m->x = mem_new_array((size_t)(b->n_tokens * b->cols), sizeof *m->x);
     m->y = mem_new_array(n_y, sizeof *m->y);
     m->records = mem_alloc_aligned(records, 64);

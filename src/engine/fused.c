@@ -37,14 +37,14 @@ static bool list_matrices(struct fused *f, const struct model *model) {
     return true;
 }
 
-static size_t records_bytes(int64_t n, int64_t cols) {
+static size_t records_bytes(enum qact_kind kind, int64_t n, int64_t cols) {
     int64_t tiles = (n + FUSED_WIDTH - 1) / FUSED_WIDTH;
-    return (size_t)tiles * qact_bytes(FUSED_WIDTH, fused_blocks(cols));
+    return (size_t)tiles * qact_bytes(kind, FUSED_WIDTH, fused_blocks(cols));
 }
 
 static void take_records(uint8_t **records, const struct fused *f, struct arena *arena, int64_t n, int64_t cols) {
-    for (int kind = 0; kind < QACT_KINDS; kind++) {
-        records[kind] = f->takes[kind] ? arena_take(arena, records_bytes(n, cols)) : NULL;
+    for (enum qact_kind kind = 0; kind < QACT_KINDS; kind++) {
+        records[kind] = f->takes[kind] ? arena_take(arena, records_bytes(kind, n, cols)) : NULL;
     }
 }
 
@@ -77,7 +77,7 @@ static void lay_out(struct fused *f, struct arena *arena, const struct context *
     f->normed = take_floats(arena, n * p->n_embd);
     f->angles = take_floats(arena, n * 2 * c->model->rope.n_pairs);
     take_records(f->records, f, arena, n, input);
-    f->h_records = arena_take(arena, records_bytes(n, p->n_ff));
+    f->h_records = arena_take(arena, records_bytes(f->takes[QACT_FOURS] ? QACT_FOURS : QACT_BLOCKS, n, p->n_ff));
     f->max_parts = (c->buffers_n_ctx + FUSED_PART - 1) / FUSED_PART;
     int64_t n_parts = FUSED_TOGETHER * p->n_head_kv * f->max_parts;
     struct attention_part *parts = arena_take(arena, (size_t)n_parts * sizeof *parts);

@@ -3,8 +3,8 @@
 
 #include <string.h>
 
-static size_t tile_bytes(const struct fused *f, int64_t cols) {
-    return qact_bytes(f->kernels.width, fused_blocks(cols));
+static size_t tile_bytes(const struct fused *f, enum qact_kind kind, int64_t cols) {
+    return qact_bytes(kind, f->kernels.width, fused_blocks(cols));
 }
 
 /* The kinds of records that some matrices take. */
@@ -26,20 +26,21 @@ static void quantize_kind(const struct fused *f, enum qact_kind kind, uint8_t *r
     const int width = qact_width(n);
     const int64_t blocks = cols / PACKED_BLOCK, padded = fused_blocks(cols);
     f->kernels.packed->quantize[kind](records, width, (int)n, x, cols, cols);
-    memset(records + qact_bytes(width, blocks), 0, qact_bytes(width, padded - blocks));
+    memset(records + qact_bytes(kind, width, blocks), 0, qact_bytes(kind, width, padded - blocks));
 }
 
-/* The same to all kinds that are needed, `at` bytes from the start of each. */
-static void quantize_tile(const struct fused *f, struct kinds needed, uint8_t *const *records, size_t at,
+/* The same to all kinds that are needed, as tile number `tile` of each. */
+static void quantize_tile(const struct fused *f, struct kinds needed, uint8_t *const *records, int64_t tile,
                           const float *x, int64_t n, int64_t cols) {
     if (cols % PACKED_BLOCK != 0) return; /* multiplied as floats */
-    for (int kind = 0; kind < QACT_KINDS; kind++) {
-        if (needed.takes[kind]) quantize_kind(f, (enum qact_kind)kind, records[kind] + at, x, n, cols);
+    for (enum qact_kind kind = 0; kind < QACT_KINDS; kind++) {
+        if (!needed.takes[kind]) continue;
+        quantize_kind(f, kind, records[kind] + (size_t)tile * tile_bytes(f, kind, cols), x, n, cols);
     }
 }
 
-static struct input input_of(const struct fused *f, const float *x, int64_t n, int64_t cols, uint8_t *const *records) {
-    struct input in = {.x = x, .ld = cols, .q = {.n = n, .cols = cols, .tile_bytes = tile_bytes(f, cols)}};
+static struct input input_of(const float *x, int64_t n, int64_t cols, uint8_t *const *records) {
+    struct input in = {.x = x, .ld = cols, .q = {.n = n, .cols = cols, .tile_blocks = fused_blocks(cols)}};
     for (int kind = 0; kind < QACT_KINDS; kind++) in.q.records[kind] = records[kind];
     return in;
 }
@@ -58,7 +59,7 @@ static struct input prepare_tile(struct pass *p, int thread, const float *x, int
     }
     quantize_tile(f, needed, self->records, 0, from, n, cols);
     pass_mark(p, thread, FUSED_PREPARE);
-    return input_of(f, from, n, cols, self->records);
+    return input_of(from, n, cols, self->records);
 }
 
 struct input pass_prepare(struct pass *p, int thread, const float *x, int64_t cols, int64_t n,
@@ -79,10 +80,10 @@ struct input pass_prepare(struct pass *p, int thread, const float *x, int64_t co
             }
             from = to;
         }
-        quantize_tile(f, needed, f->records, (size_t)tile * tile_bytes(f, cols), from, columns, cols);
+        quantize_tile(f, needed, f->records, tile, from, columns, cols);
     }
     pass_barrier(p, thread, FUSED_PREPARE);
-    return input_of(f, weight != NULL ? f->normed : x, n, cols, f->records);
+    return input_of(weight != NULL ? f->normed : x, n, cols, f->records);
 }
 
 /* ---- the hidden values of the feed-forward ---- */
@@ -91,17 +92,19 @@ void pass_quantize_hidden(struct pass *p, const struct fused_matrix *down, int64
                           int64_t columns) {
     struct fused *f = p->f;
     const int width = qact_width(columns);
-    uint8_t *records = f->h_records + (size_t)tile * tile_bytes(f, down->w->cols);
-    packed_quantize(f->kernels.packed, down->w->type, records + qact_bytes(width, block), width, (int)columns, h,
-                    FUSED_CHUNK, FUSED_CHUNK);
+    const enum qact_kind kind = packed_activations(f->kernels.packed, down->w->type);
+    uint8_t *records = f->h_records + (size_t)tile * tile_bytes(f, kind, down->w->cols);
+    f->kernels.packed->quantize[kind](records + qact_bytes(kind, width, block), width, (int)columns, h, FUSED_CHUNK,
+                                      FUSED_CHUNK);
 }
 
-static void zero_tails(const struct fused *f, int64_t n, int64_t cols) {
-    const int64_t blocks = cols / PACKED_BLOCK, padded = fused_blocks(cols);
+static void zero_tails(const struct fused *f, const struct fused_matrix *down, int64_t n) {
+    const enum qact_kind kind = packed_activations(f->kernels.packed, down->w->type);
+    const int64_t cols = down->w->cols, blocks = cols / PACKED_BLOCK, padded = fused_blocks(cols);
     for (int64_t t = 0; t < pass_tiles(f, n) && padded > blocks; t++) {
         const int width = qact_width(pass_tile_columns(f, n, t, 1));
-        uint8_t *records = f->h_records + (size_t)t * tile_bytes(f, cols);
-        memset(records + qact_bytes(width, blocks), 0, qact_bytes(width, padded - blocks));
+        uint8_t *records = f->h_records + (size_t)t * tile_bytes(f, kind, cols);
+        memset(records + qact_bytes(kind, width, blocks), 0, qact_bytes(kind, width, padded - blocks));
     }
 }
 
@@ -109,6 +112,6 @@ struct input pass_hidden(struct pass *p, int thread, const struct fused_matrix *
     struct fused *f = p->f;
     const int64_t n_ff = p->c->model->params.n_ff;
     uint8_t *const records[QACT_KINDS] = {f->h_records, f->h_records}; /* of the one kind that down takes */
-    if (thread == 0 && down != NULL) zero_tails(f, p->n, n_ff);
-    return input_of(f, f->h, p->n, n_ff, records);
+    if (thread == 0 && down != NULL) zero_tails(f, down, p->n);
+    return input_of(f->h, p->n, n_ff, records);
 }

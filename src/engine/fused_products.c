@@ -52,11 +52,15 @@ static void product(struct pass *p, struct fused_thread *self, const struct fuse
     }
 }
 
+/* Columns of x lie whole pages apart, each line alone: asked for so many columns before it is added to. */
+enum { EMIT_AHEAD = 6 };
+
 static void emit(const struct job *job, const float *y, int64_t stride, int64_t row, int64_t n_rows,
                  int64_t first_column, int64_t columns) {
     for (int64_t c = 0; c < columns; c++) {
         float *to = (job->rows != NULL ? job->rows[first_column + c]
                                        : job->dst + (first_column + c) * job->ld) + row;
+        if (job->add && c + EMIT_AHEAD < columns) __builtin_prefetch(to + EMIT_AHEAD * job->ld, 1, 3);
         const float *from = y + c * stride;
         const float *bias = job->bias == NULL ? NULL : job->bias + row;
         for (int64_t r = 0; r < n_rows; r++) {

@@ -22,9 +22,14 @@ static int64_t tile_columns(const struct product_kernels *k, const struct produc
     return left < k->width ? left : k->width;
 }
 
+static size_t tile_bytes(const struct product_kernels *k, const struct product_matrix *m,
+                         const struct product_input *in) {
+    return qact_bytes(packed_activations(k->packed, m->type), k->width, in->tile_blocks);
+}
+
 static const uint8_t *records_of(const struct product_kernels *k, const struct product_matrix *m,
                                  const struct product_input *in, int64_t tile) {
-    return in->records[packed_activations(k->packed, m->type)] + (size_t)tile * in->tile_bytes;
+    return in->records[packed_activations(k->packed, m->type)] + (size_t)tile * tile_bytes(k, m, in);
 }
 
 static void multiply_unit(const struct product_kernels *k, const struct product_matrix *m,
@@ -62,7 +67,7 @@ static void multiply_panels(const struct product_kernels *k, const struct produc
     int64_t whole = n_tiles;
     if (qact_width(tile_columns(k, in, tile + n_tiles - 1)) < k->width) whole--;
     const struct panel_input columns = {.records = records_of(k, m, in, tile),
-                                        .tile_bytes = in->tile_bytes, .n_tiles = whole};
+                                        .tile_bytes = tile_bytes(k, m, in), .n_tiles = whole};
     for (int64_t u = 0; u < n_units; u += k->units_together) {
         const int64_t some = n_units - u < k->units_together ? n_units - u : k->units_together;
         float *to = y + u * k->unit;

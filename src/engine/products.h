@@ -35,7 +35,7 @@ struct product_matrix {
 struct product_input {
     int64_t n, cols;
     const uint8_t *records[QACT_KINDS];
-    size_t tile_bytes; /* from one tile to the next */
+    int64_t tile_blocks; /* of 32 values, that the records of a tile have room for */
 };
 
 /* y[c * stride + r] of units [unit, unit + n_units) and the columns of tiles [tile, tile + n_tiles), c and r

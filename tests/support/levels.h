@@ -20,7 +20,7 @@ static inline const struct packed_kernels *packed_level(enum isa isa) {
 
 /* The scalar products that a level's equal. */
 static inline const struct packed_kernels *packed_reference(const struct packed_kernels *k) {
-    return k->quantize[QACT_HALVES] != NULL ? &packed_kernels_scalar_halves : &packed_kernels_scalar;
+    return k->quantize[QACT_FOURS] != NULL ? &packed_kernels_scalar_fours : &packed_kernels_scalar;
 }
 
 static inline const struct row_kernels *row_level(enum isa isa) {

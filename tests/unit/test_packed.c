@@ -36,7 +36,7 @@ static void multiply(float *y, const struct packed_kernels *k, enum tensor_type 
     int64_t n_groups = (m->rows + k->rows - 1) / k->rows;
     int64_t n_packed = (n_groups + PACKED_STREAMS - 1) / PACKED_STREAMS * PACKED_STREAMS;
     uint8_t *packed = mem_alloc_aligned((size_t)n_packed * group_bytes, 64);
-    uint8_t *records = mem_new(qact_bytes(width, blocks));
+    uint8_t *records = mem_new(qact_bytes(packed_activations(k, type), width, blocks));
     packed_quantize(k, type, records, width, width, x, m->cols, m->cols);
     for (int64_t g = 0; g < n_packed; g++) {
         const uint8_t *sources[PACKED_MAX_ROWS] = {0};
@@ -126,10 +126,10 @@ static void test_type(enum tensor_type type, int64_t rows, int64_t cols) {
     mem_free(y);
 }
 
-static void test_records(const char *name, const void *records, const void *expected, int width,
-                         int64_t n_blocks) {
-    bool equal = memcmp(records, expected, qact_bytes(width, n_blocks)) == 0;
-    if (!equal) fprintf(stderr, "%s: records of width %d differ\n", name, width);
+static void test_records(const char *name, const void *records, const void *expected, enum qact_kind kind,
+                         int width, int64_t n_blocks) {
+    bool equal = memcmp(records, expected, qact_bytes(kind, width, n_blocks)) == 0;
+    if (!equal) fprintf(stderr, "%s: records of kind %d and width %d differ\n", name, (int)kind, width);
     CHECK(equal);
 }
 
@@ -137,21 +137,22 @@ static void test_records(const char *name, const void *records, const void *expe
 static void test_quantize(void) {
     enum { BLOCKS = 64, N = BLOCKS * PACKED_BLOCK };
     static float x[N];
-    static uint8_t records[N * 16], expected[N * 16];
+    static uint8_t records[N * 8], expected[N * 8];
     for (int i = 0; i < N; i++) x[i] = ldexpf(random_float(), i / PACKED_BLOCK * 4 - 149);
     memset(x + 8 * PACKED_BLOCK, 0, PACKED_BLOCK * sizeof *x);
     x[9 * PACKED_BLOCK + 2] = x[9 * PACKED_BLOCK + 3] = 3.4e38f; /* their sum is infinite */
     for (int i = 0; i < 8; i++) x[10 * PACKED_BLOCK + i] = i % 4 < 2 ? 2.0f : -2.0f;
+    for (int i = 8; i < 24; i++) x[40 * PACKED_BLOCK + i] *= i < 16 ? 1e-6f : 1e-2f; /* few steps of the block's d */
     for (enum isa isa = ISA_SCALAR; isa < ISA_COUNT; isa++) {
         const struct packed_kernels *k = packed_level(isa);
         if (k == NULL) continue;
         for (int width = 1; width <= 4; width *= 4) {
-            for (int kind = 0; kind < QACT_KINDS && k->quantize[kind] != NULL; kind++) {
+            for (enum qact_kind kind = 0; kind < QACT_KINDS && k->quantize[kind] != NULL; kind++) {
                 memset(records, 0, sizeof records);
                 memset(expected, 0, sizeof expected);
                 k->quantize[kind](records, width, width, x, 0, N);
                 packed_reference(k)->quantize[kind](expected, width, width, x, 0, N);
-                test_records(k->name, records, expected, width, BLOCKS);
+                test_records(k->name, records, expected, kind, width, BLOCKS);
             }
         }
     }

@@ -72,7 +72,7 @@ static void test_shape(enum tensor_type type, int64_t n_rows, int64_t cols, cons
     struct problem p = {.type = type, .n_rows = n_rows, .cols = cols,
                         .n_blocks = packed_blocks(type, cols),
                         .row_bytes = tensor_type_row_bytes(type, (uint64_t)cols)};
-    p.tile_bytes = qact_bytes(PANEL_COLUMNS, p.n_blocks) + 64;
+    p.tile_bytes = qact_bytes(packed_activations(packed, type), PANEL_COLUMNS, p.n_blocks) + 64;
     p.file = mem_alloc((size_t)n_rows * p.row_bytes);
     p.records = mem_new(TILES * p.tile_bytes);
     float *x = mem_new((size_t)(COLUMNS * cols) * sizeof *x);

@@ -21,7 +21,7 @@ static void packed_product(float *y, const struct packed_kernels *k, const struc
                            const float *x) {
     int64_t blocks = packed_blocks(m->type, m->cols);
     uint8_t *group = mem_alloc_aligned(packed_group_bytes(m->type, k->rows, m->cols), 64);
-    uint8_t *records = mem_new(qact_bytes(1, blocks));
+    uint8_t *records = mem_new(qact_bytes(packed_activations(k, m->type), 1, blocks));
     for (int64_t r = 0; r < m->rows; r += k->rows) {
         const uint8_t *sources[PACKED_MAX_ROWS] = {0};
         for (int i = 0; i < k->rows && r + i < m->rows; i++) {
@@ -45,7 +45,8 @@ static bool rows_equal(enum isa isa, const struct matrix *m, int64_t n_rows, con
     int64_t stride = n_rows + 3;
     size_t bytes = (size_t)(width * stride) * sizeof(float);
     float *y = mem_new(bytes);
-    void *records = mem_new(qact_bytes(width, m->cols / PACKED_BLOCK));
+    const enum qact_kind kind = packed_activations(packed_level(isa), m->type);
+    void *records = mem_new(qact_bytes(kind, width, m->cols / PACKED_BLOCK));
     uint32_t guard = GUARD;
     for (int64_t i = 0; i < width * stride; i++) memcpy(&y[i], &guard, sizeof guard);
     packed_quantize(packed_level(isa), m->type, records, width, width, x, m->cols, m->cols);

@@ -13,8 +13,7 @@ bool packed_supported(enum tensor_type type) {
 
 enum qact_kind packed_activations(const struct packed_kernels *k, enum tensor_type type) {
     const struct packed_format *f = &packed_formats[type];
-    const bool wide = f->base_bits == 8 || f->lookup;
-    return wide && k->quantize[QACT_HALVES] != NULL ? QACT_HALVES : QACT_BLOCKS;
+    return PACKED_IS_WIDE(*f) && k->quantize[QACT_FOURS] != NULL ? QACT_FOURS : QACT_BLOCKS;
 }
 
 int64_t packed_blocks(enum tensor_type type, int64_t cols) {

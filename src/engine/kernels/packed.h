@@ -33,27 +33,33 @@
 
 enum { PACKED_BLOCK = 32, PACKED_MAX_ROWS = 16, PACKED_MAX_WIDTH = 16, PACKED_STREAMS = 4 };
 
-/* Activations: records of `width` columns, one per block of 32 values, in block order. Record
- * layout for width W: int8 q[W][32], float d[W], int32 bias[W] (-8 times the sum of q: the start
+/* Activations: records of `width` columns, one per block of 32 values, in block order. Layout of those of
+ * blocks for width W: int8 q[W][32], float d[W], int32 bias[W] (-8 times the sum of q: the start
  * value that makes unsigned 4-bit weights signed), int32 half[W] (the same over the first 16 q),
  * float s[W] (d * sum). d = largest |x| / 127, q rounded to nearest even. A block with infinity or NaN
  * in it has d and s NaN, so that all its products are; one below 2^-119 counts as zero.
  *
- * Records of halves are for 8-bit weights where an instruction adds the products of two neighbours, unsigned
- * times signed, in an int16. There d = largest of |x| and |x[2i] + x[2i + 1]|, over 127: so |q[2i] + q[2i + 1]| is
- * at most 128, and 255 times that fits. A scale for each 16 values makes up for the coarser step. Layout: int8
- * q[W][32], float d[W] of the first 16, float e[W] of the others, float offset[W] (-128 times the sums of d q and
- * e q: what weights stored + 128 add too much), 4 W bytes of nothing. */
-enum { QACT_COLUMN_BYTES = 48 };
-enum qact_kind { QACT_BLOCKS, QACT_HALVES, QACT_KINDS };
+ * Records of fours are for 8-bit weights where an instruction adds the products of two neighbours, unsigned
+ * times signed, in an int16. Four values, 8 p + 2 s + {0, 1, 4, 5}, have a step of their own, m d, so wide that
+ * their q > 0 add up to at most 128 and those < 0 to no less than -128: 255 times that fits, so the products of
+ * two lines are added before they are widened. Widening multiplies, and m comes for nothing; a step for
+ * so few values makes up for its width. Layout: for each column int8 q[32] and int16 m[4][2] (p, s; 1 ..
+ * QACT_MAX_STEPS, which keeps the sums of a block within an int32), then float d[W], float offset[W] (-128 d
+ * sum(m q): what weights stored + 128 add too much). One below 2^-105 counts as zero. */
+enum qact_kind { QACT_BLOCKS, QACT_FOURS, QACT_KINDS };
+enum { QACT_MAX_STEPS = 8191, QACT_FOURS_COLUMN = PACKED_BLOCK + 16 /* q and m */ };
+
+static inline int qact_column_bytes(enum qact_kind kind) {
+    return kind == QACT_FOURS ? 56 : 48;
+}
 
 /* The width of a tile of n columns. */
 static inline int qact_width(int64_t n) {
     return n > 8 ? 16 : n > 4 ? 8 : n > 2 ? 4 : n > 1 ? 2 : 1;
 }
 
-static inline size_t qact_bytes(int width, int64_t n_blocks) {
-    return (size_t)width * QACT_COLUMN_BYTES * (size_t)n_blocks;
+static inline size_t qact_bytes(enum qact_kind kind, int width, int64_t n_blocks) {
+    return (size_t)(width * qact_column_bytes(kind)) * (size_t)n_blocks;
 }
 
 struct packed_kernels {
@@ -63,7 +69,7 @@ struct packed_kernels {
     bool biased;   /* 8-bit values are stored as q + 128, for unsigned multiplies */
     bool fused;    /* multiply and add round once; else twice, and the bits are not those of others */
     /* x [columns, n] f32, rows `ld` apart, n a multiple of 32, into columns 0 .. of records of width
-     * `width`. [QACT_HALVES] NULL: no type of this ISA takes them. */
+     * `width`. [QACT_FOURS] NULL: no type of this ISA takes them. */
     void (*quantize[QACT_KINDS])(void *records, int width, int columns, const float *x, int64_t ld, int64_t n);
     /* y[c * stride + r] for the R rows of one group and `width` columns. n_blocks covers whole
      * tiles. Allocates nothing; any thread. NULL for types without a packed form. */

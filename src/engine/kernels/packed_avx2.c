@@ -12,18 +12,17 @@ enum { MAX_WIDTH = 4 };
 
 #include "engine/kernels/packed_streams.h"
 
-/* v [32] times its inverse, as bytes. */
-INLINE __m256i bytes_of(const __m256 *v, const __m256 *inverse) {
+/* v [32] rounded, as bytes. */
+INLINE __m256i bytes_of(const __m256 *v) {
     __m256i i32[4];
-    for (int i = 0; i < 4; i++) i32[i] = _mm256_cvtps_epi32(_mm256_mul_ps(v[i], inverse[i / 2]));
+    for (int i = 0; i < 4; i++) i32[i] = _mm256_cvtps_epi32(v[i]);
     const __m256i packed = _mm256_packs_epi16(_mm256_packs_epi32(i32[0], i32[1]), _mm256_packs_epi32(i32[2], i32[3]));
     return _mm256_permutevar8x32_epi32(packed, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
 }
 
-/* The sums of the first 16 bytes and of the others. */
-INLINE void sums_of(int32_t *sum, __m256i bytes) {
-    /* Lanes 0-3: of the first 16 values, 4-7: of the second 16. */
-    const __m256i sums = vi_widen_pairs(_mm256_maddubs_epi16(_mm256_set1_epi8(1), bytes));
+/* Sums of the first 16 of 32 bytes times m, one for a pair of them, and of the others. */
+INLINE void sums_of(int32_t *sum, __m256i bytes, __m256i m) {
+    const __m256i sums = _mm256_madd_epi16(_mm256_maddubs_epi16(_mm256_set1_epi8(1), bytes), m);
     __m128i both = _mm_hadd_epi32(_mm256_castsi256_si128(sums), _mm256_extracti128_si256(sums, 1));
     both = _mm_hadd_epi32(both, both);
     sum[0] = _mm_cvtsi128_si32(both);
@@ -52,45 +51,64 @@ static void quantize_block(uint8_t *record, int width, int column, const float *
         store_empty(record, width, column, scale.d);
         return;
     }
-    const __m256 inverse[2] = {_mm256_set1_ps(scale.inverse), _mm256_set1_ps(scale.inverse)};
-    const __m256i bytes = bytes_of(v, inverse);
+    for (int i = 0; i < 4; i++) v[i] = _mm256_mul_ps(v[i], _mm256_set1_ps(scale.inverse));
+    const __m256i bytes = bytes_of(v);
     _mm256_storeu_si256((__m256i *)(record + column * PACKED_BLOCK), bytes);
     int32_t sum[2];
-    sums_of(sum, bytes);
+    sums_of(sum, bytes, _mm256_set1_epi16(1));
     store_tail(record, width, column, scale.d, sum[0], sum[0] + sum[1]);
 }
 
-static void quantize_halves_block(uint8_t *record, int width, int column, const float *x) {
-    const __m256i abs_bits = _mm256_set1_epi32(ABS_BITS);
-    __m256 v[4], inverse[2];
-    struct quantum scale[2];
-    for (int h = 0; h < 2; h++) {
-        __m256i m = _mm256_setzero_si256();
-        for (int i = 2 * h; i < 2 * h + 2; i++) {
-            v[i] = _mm256_loadu_ps(x + 8 * i);
-            const __m256 half = _mm256_mul_ps(v[i], _mm256_set1_ps(0.5f));
-            const __m256 both = _mm256_add_ps(half, _mm256_permute_ps(half, 0xb1));
-            m = _mm256_max_epi32(m, _mm256_max_epi32(_mm256_and_si256(_mm256_castps_si256(half), abs_bits),
-                                                     _mm256_and_si256(_mm256_castps_si256(both), abs_bits)));
-        }
-        scale[h] = quantum_of_half(largest_of(m));
-        inverse[h] = _mm256_set1_ps(scale[h].inverse);
+/* Quarters of the sums of v > 0 of both fours of 8 values, then of those of v < 0. */
+INLINE __m128 quarters_of(__m256 v) {
+    const __m256 quarter = _mm256_mul_ps(v, _mm256_set1_ps(0.25f)), zero = _mm256_setzero_ps();
+    /* NaN stays: the second operand is the result then. */
+    const __m256 pairs = _mm256_hadd_ps(_mm256_max_ps(zero, quarter), _mm256_min_ps(zero, quarter));
+    return _mm_add_ps(_mm256_castps256_ps128(pairs), _mm256_extractf128_ps(pairs, 1));
+}
+
+/* Bits of the larger one of both, of the fours of 16 values. */
+INLINE __m128i sizes_of(__m256 first, __m256 second) {
+    const __m128i abs_bits = _mm_set1_epi32(ABS_BITS);
+    const __m128 a = quarters_of(first), b = quarters_of(second);
+    return _mm_max_epi32(_mm_and_si128(_mm_castps_si128(_mm_movelh_ps(a, b)), abs_bits),
+                         _mm_and_si128(_mm_castps_si128(_mm_movehl_ps(b, a)), abs_bits));
+}
+
+static void quantize_fours_block(uint8_t *record, int width, int column, const float *x) {
+    __m256 v[4];
+    for (int i = 0; i < 4; i++) v[i] = _mm256_loadu_ps(x + 8 * i);
+    const __m256i sizes = _mm256_setr_m128i(sizes_of(v[0], v[1]), sizes_of(v[2], v[3]));
+    const struct fours scale = fours_of(largest_of(sizes));
+    if (scale.steps == 0) {
+        store_empty_fours(record, width, column, scale.d);
+        return;
     }
-    /* The bytes of a half of no numbers do not matter: its d makes all of it NaN. */
-    const __m256i bytes = bytes_of(v, inverse);
-    _mm256_storeu_si256((__m256i *)(record + column * PACKED_BLOCK), bytes);
+    __m256 steps = _mm256_ceil_ps(_mm256_mul_ps(_mm256_castsi256_ps(sizes), _mm256_set1_ps(scale.steps)));
+    steps = _mm256_min_ps(_mm256_max_ps(steps, _mm256_set1_ps(1)), _mm256_set1_ps(QACT_MAX_STEPS));
+    const __m256 inverse = _mm256_div_ps(_mm256_set1_ps(1), _mm256_mul_ps(steps, _mm256_set1_ps(scale.d)));
+    __m256i lanes = _mm256_setr_epi32(0, 0, 1, 1, 0, 0, 1, 1); /* of the fours of 8 values */
+    for (int i = 0; i < 4; i++) {
+        v[i] = _mm256_mul_ps(v[i], _mm256_permutevar8x32_ps(inverse, lanes));
+        lanes = _mm256_add_epi32(lanes, _mm256_set1_epi32(2));
+    }
+    const __m256i bytes = bytes_of(v), whole = _mm256_cvtps_epi32(steps);
+    const __m128i m = _mm_packs_epi32(_mm256_castsi256_si128(whole), _mm256_extracti128_si256(whole, 1));
+    uint8_t *to = record + column * QACT_FOURS_COLUMN;
+    _mm256_storeu_si256((__m256i *)to, bytes);
+    _mm_storeu_si128((__m128i *)(to + PACKED_BLOCK), m);
     int32_t sum[2];
-    sums_of(sum, bytes);
-    store_halves_tail(record, width, column, scale[0].d, scale[1].d, sum[0], sum[1]);
+    sums_of(sum, bytes, _mm256_setr_m128i(_mm_unpacklo_epi32(m, m), _mm_unpackhi_epi32(m, m)));
+    store_fours_tail(record, width, column, scale.d, sum[0] + sum[1]);
 }
 
 void packed_quantize_avx2(void *records, int width, int columns, const float *x, int64_t ld,
                           int64_t n) {
-    quantize_columns(records, width, columns, x, ld, n, quantize_block);
+    quantize_columns(QACT_BLOCKS, records, width, columns, x, ld, n, quantize_block);
 }
 
-void packed_quantize_halves_avx2(void *records, int width, int columns, const float *x, int64_t ld, int64_t n) {
-    quantize_columns(records, width, columns, x, ld, n, quantize_halves_block);
+void packed_quantize_fours_avx2(void *records, int width, int columns, const float *x, int64_t ld, int64_t n) {
+    quantize_columns(QACT_FOURS, records, width, columns, x, ld, n, quantize_fours_block);
 }
 
 const struct packed_kernels packed_kernels_avx2 = {
@@ -99,7 +117,7 @@ const struct packed_kernels packed_kernels_avx2 = {
     .max_width = MAX_WIDTH,
     .biased = true,
     .fused = true,
-    .quantize = {packed_quantize_avx2, packed_quantize_halves_avx2},
+    .quantize = {packed_quantize_avx2, packed_quantize_fours_avx2},
     .group = PACKED_GROUPS,
     .streams = PACKED_STREAM_GROUPS,
 };

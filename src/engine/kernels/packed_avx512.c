@@ -13,6 +13,6 @@ const struct packed_kernels packed_kernels_avx512 = {
     .max_width = MAX_WIDTH,
     .biased = true,
     .fused = true,
-    .quantize = {packed_quantize_avx2, packed_quantize_halves_avx2},
+    .quantize = {packed_quantize_avx2, packed_quantize_fours_avx2},
     .group = PACKED_GROUPS,
 };

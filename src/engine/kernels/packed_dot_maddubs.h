@@ -2,8 +2,9 @@
  * in int16. Included after a packed_vec_*.h. */
 #include "engine/kernels/packed_format.h"
 
-/* Where both factors are signed, 8-bit weights need neither an offset nor records of halves. */
-enum { SIGNED_BYTES = MADDUBS_SIGNED, HALVES = !MADDUBS_SIGNED, COLUMN_STEP = 1, LINE_STEP = 1 };
+/* Where both factors are signed, 8-bit weights need neither an offset nor records of fours. */
+#define FOURS (!MADDUBS_SIGNED)
+enum { SIGNED_BYTES = MADDUBS_SIGNED, COLUMN_STEP = 1, LINE_STEP = 1 };
 
 INLINE int line_step(const int width) {
     return width < LINE_STEP ? width : LINE_STEP;
@@ -17,13 +18,42 @@ INLINE void prepare_lines(VI *lines, const int width) {
 /* So many products may be added in an int16 before widening: each is a pair. */
 INLINE int sums_that_fit(const struct packed_format f) {
     const int bits = f.base_bits + f.extra_bits;
-    return f.base_bits == 8 || f.lookup ? 1 : bits <= 4 ? 8 : bits == 5 ? 4 : 2;
+    return PACKED_IS_WIDE(f) ? 1 : bits <= 4 ? 8 : bits == 5 ? 4 : 2;
 }
+
+#if FOURS
+/* The 8 lines of a block times a column's record of fours. */
+INLINE VI fours_of_lines(const VI *w, const uint8_t *x) {
+    VI dot = vi_zero();
+    for (int k = 0; k < 8; k += 2) {
+        const VI sum = vi_add_16(vi_maddubs(w[k], vi_broadcast_32(x + 4 * k)),
+                                 vi_maddubs(w[k + 1], vi_broadcast_32(x + 4 * k + 4)));
+        dot = vi_add_32(dot, vi_madd(sum, vi_broadcast_32(x + PACKED_BLOCK + 2 * k)));
+    }
+    return dot;
+}
+
+/* 32 values of a row a quad, as dot_quads takes them, times a column's record of fours. */
+INLINE void fours_of_quads(VI *sums, const VI *first, const VI *second, const uint8_t *x) {
+    const VI x0 = vi_load_quad(x), x1 = vi_load_quad(x + 16), m = vi_load_quad(x + PACKED_BLOCK);
+    /* The m of each pair of neighbours. */
+    const VI m0 = vi_low_32(m, m), m1 = vi_high_32(m, m);
+    for (int e = 0; e < 4; e++) {
+        sums[e] = vi_add_32(vi_madd(vi_maddubs(first[e], x0), m0), vi_madd(vi_maddubs(second[e], x1), m1));
+    }
+}
+#endif
 
 /* dot[0] = start + sum over n lines, 4 columns a line. */
 INLINE void dot_lines(VI *dot, const VI *w, const uint8_t *x, const int n,
                       const struct packed_format f, const VI *start, const int width) {
     (void)width;
+#if FOURS
+    if (PACKED_IS_WIDE(f)) {
+        dot[0] = fours_of_lines(w, x);
+        return;
+    }
+#endif
     const int lines = sums_that_fit(f);
     dot[0] = start[0];
     for (int k = 0; k < n; k += lines) {
@@ -45,7 +75,15 @@ INLINE void prepare_quads(VI *quads, const int width) {
 INLINE void dot_quads(VI *dot, const VI *first, const uint8_t *x, const VI *second,
                       const struct packed_format f, const int width) {
     (void)width;
-    VI sums[4], x0 = vi_load_quad(x), x1 = second != NULL ? vi_load_quad(x + 16) : x0;
+    VI sums[4];
+#if FOURS
+    if (PACKED_IS_WIDE(f)) {
+        fours_of_quads(sums, first, second, x);
+        dot[0] = vi_sums(sums);
+        return;
+    }
+#endif
+    const VI x0 = vi_load_quad(x), x1 = second != NULL ? vi_load_quad(x + 16) : x0;
     for (int e = 0; e < 4; e++) {
         VI sum = vi_maddubs(first[e], x0);
         if (second == NULL) {

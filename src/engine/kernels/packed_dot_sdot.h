@@ -3,10 +3,11 @@
  * smmla: 2 rows times 2 columns, eight products added in int32. */
 #include "engine/kernels/packed_format.h"
 
+#define FOURS 0
 #ifdef USE_MMLA
-enum { SIGNED_BYTES = 1, HALVES = 0, COLUMN_STEP = 2, LINE_STEP = 2 };
+enum { SIGNED_BYTES = 1, COLUMN_STEP = 2, LINE_STEP = 2 };
 #else
-enum { SIGNED_BYTES = 1, HALVES = 0, COLUMN_STEP = 1, LINE_STEP = 1 };
+enum { SIGNED_BYTES = 1, COLUMN_STEP = 1, LINE_STEP = 1 };
 #endif
 
 INLINE int line_step(const int width) {

@@ -2,9 +2,10 @@
  * activations, four products added in int32. Included after a packed_vec_*.h and vi_dpbusd. */
 #include "engine/kernels/packed_format.h"
 
+#define FOURS 0
 /* Lines of two columns go by turns where there are registers for it: fewer products wait for one before
  * them. */
-enum { SIGNED_BYTES = 0, HALVES = 0, COLUMN_STEP = 1, LINE_STEP = ROWS == 16 ? 2 : 1 };
+enum { SIGNED_BYTES = 0, COLUMN_STEP = 1, LINE_STEP = ROWS == 16 ? 2 : 1 };
 
 INLINE int line_step(const int width) {
     return width > 2 ? LINE_STEP : 1;

@@ -5,23 +5,18 @@
 
 static const struct packed_format formats[TENSOR_TYPE_COUNT] = PACKED_FORMATS;
 
-/* Values of 8 bits, stored or looked up. */
-INLINE bool is_wide(const struct packed_format f) {
-    return f.base_bits == 8 || f.lookup;
+INLINE bool takes_fours(const struct packed_format f) {
+    return PACKED_IS_WIDE(f) && FOURS;
 }
 
-INLINE bool takes_halves(const struct packed_format f) {
-    return is_wide(f) && HALVES;
+/* Bytes of the records of W columns. */
+INLINE int record_bytes(const struct packed_format f, const int W) {
+    return W * qact_column_bytes(takes_fours(f) ? QACT_FOURS : QACT_BLOCKS);
 }
 
-/* Integer dots of a block: each has scales of its own. */
-INLINE int parts_of(const struct packed_format f) {
-    return takes_halves(f) ? 2 : f.scales;
-}
-
-/* What the values are too large by; a power of two from 4 on, or 0. Records of halves have it in their offset. */
+/* What the values are too large by; a power of two from 4 on, or 0. Records of fours have it in their offset. */
 INLINE int zero_of(const struct packed_format f) {
-    if (is_wide(f)) return SIGNED_BYTES || HALVES ? 0 : 128;
+    if (PACKED_IS_WIDE(f)) return SIGNED_BYTES || FOURS ? 0 : 128;
     return f.zero;
 }
 
@@ -47,22 +42,21 @@ struct scales {
     VF scale[2], min[2];
 };
 
-/* Parts of a column's record of width W; of records of halves d, e and offset. */
+/* Parts of a column's record of width W; of records of fours q, followed by m, d and offset. */
 struct column {
-    const uint8_t *q, *d, *bias, *half, *s;
-    const uint8_t *e, *offset;
+    const uint8_t *q, *d, *bias, *half, *s, *offset;
 };
 
-INLINE struct column column_of(const uint8_t *record, const int W, const int c) {
-    const uint8_t *tail = record + W * PACKED_BLOCK + 4 * c;
-    return (struct column){record + c * PACKED_BLOCK, tail, tail + 4 * W, tail + 8 * W,
-                           tail + 12 * W, tail + 4 * W, tail + 8 * W};
+INLINE struct column column_of(const struct packed_format f, const uint8_t *record, const int W, const int c) {
+    const int column = takes_fours(f) ? QACT_FOURS_COLUMN : PACKED_BLOCK;
+    const uint8_t *tail = record + W * column + 4 * c;
+    return (struct column){record + c * column, tail, tail + 4 * W, tail + 8 * W, tail + 12 * W, tail + 4 * W};
 }
 
 /* The start values of the dots of a block: [1] only where there are two. */
 INLINE void start_values(VI *start, const struct packed_format f, const struct column x) {
-    if (takes_halves(f)) {
-        start[0] = start[1] = vi_zero();
+    if (takes_fours(f)) {
+        start[0] = vi_zero();
         return;
     }
     VI bias = vi_broadcast_32(x.bias);
@@ -79,9 +73,8 @@ INLINE void start_values(VI *start, const struct packed_format f, const struct c
 INLINE VF finish_block(VF acc, const struct packed_format f, const VI *dot, const struct scales *w,
                        const struct column x) {
     VF d = vf_broadcast(x.d);
-    if (takes_halves(f)) {
-        const VF first = vf_fma(vf_from_i32(dot[0]), d, vf_broadcast(x.offset));
-        return vf_fma(vf_fma(vf_from_i32(dot[1]), vf_broadcast(x.e), first), w->scale[0], acc);
+    if (takes_fours(f)) {
+        return vf_fma(vf_fma(vf_from_i32(dot[0]), d, vf_broadcast(x.offset)), w->scale[0], acc);
     }
     if (f.scales == 1) {
         acc = vf_fma(vf_mul(vf_from_i32(dot[0]), d), w->scale[0], acc);

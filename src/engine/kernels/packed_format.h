@@ -30,6 +30,9 @@ struct packed_format {
         [TENSOR_IQ4_XS] = {4, 0, 8, 1, true, false, 0, true},                                      \
     }
 
+/* Values of 8 bits, stored or looked up. */
+#define PACKED_IS_WIDE(f) ((f).base_bits == 8 || (f).lookup)
+
 /* Bytes of a row's share, so that a tile is rows times the sum of them. */
 #define PACKED_PLANE_BYTES(f) (4 * ((f).base_bits + (f).extra_bits))
 #define PACKED_SCALE_BYTES(f) (((f).super ? 1 : 2) * (f).scales * ((f).mins ? 2 : 1))
@@ -61,12 +64,12 @@ void packed_unpack(struct packed_block *u, enum tensor_type type, const uint8_t 
 /* Shared by all levels of x86 from AVX2 on, and by all of AArch64. */
 void packed_quantize_avx2(void *records, int width, int columns, const float *x, int64_t ld,
                           int64_t n);
-void packed_quantize_halves_avx2(void *records, int width, int columns, const float *x, int64_t ld, int64_t n);
+void packed_quantize_fours_avx2(void *records, int width, int columns, const float *x, int64_t ld, int64_t n);
 void packed_quantize_neon(void *records, int width, int columns, const float *x, int64_t ld,
                           int64_t n);
 
-/* _halves: what those equal bit for bit that take records of halves. */
-extern const struct packed_kernels packed_kernels_scalar, packed_kernels_scalar_halves, packed_kernels_sse4,
+/* _fours: what those equal bit for bit that take records of fours. */
+extern const struct packed_kernels packed_kernels_scalar, packed_kernels_scalar_fours, packed_kernels_sse4,
     packed_kernels_avx2, packed_kernels_avxvnni, packed_kernels_avx512, packed_kernels_avx512vnni,
     packed_kernels_neon, packed_kernels_dotprod, packed_kernels_i8mm;
 

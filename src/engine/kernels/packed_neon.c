@@ -37,7 +37,7 @@ static void quantize_block(uint8_t *record, int width, int column, const float *
 
 void packed_quantize_neon(void *records, int width, int columns, const float *x, int64_t ld,
                           int64_t n) {
-    quantize_columns(records, width, columns, x, ld, n, quantize_block);
+    quantize_columns(QACT_BLOCKS, records, width, columns, x, ld, n, quantize_block);
 }
 
 const struct packed_kernels packed_kernels_neon = {

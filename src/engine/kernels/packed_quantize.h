@@ -40,31 +40,49 @@ static inline void store_tail(uint8_t *record, int width, int column, float d, i
     memcpy(tail + 12 * width, &s, 4);
 }
 
-/* Of half a block for records of halves, from the largest bits of x / 2 and of the sums of two neighbours'
- * x / 2: a sum of two numbers may be infinite where they are not. */
-static inline struct quantum quantum_of_half(uint32_t largest_bits) {
-    const struct quantum halved = quantum_of(largest_bits);
-    return (struct quantum){halved.d * 2, halved.inverse * 0.5f};
+/* ---- records of fours ---- */
+
+/* Steps of the x > 0 or the x < 0 of four values. Rounding adds a half for each, so 126 would do; with 124 four that
+ * are alike, two, or one are whole numbers of steps. */
+enum { FOURS_LARGEST = 124 };
+/* 2^-107, of a quarter: below it a step would not be a normal number. */
+enum { FOURS_LEAST_BITS = (127 - 107) << 23 };
+
+/* d of a block, and what a quarter of the sum of four is multiplied by to give its steps m; from the bits of the
+ * largest such quarter (a sum of numbers may be infinite where they are not). */
+struct fours {
+    float d, steps;
+};
+
+static inline struct fours fours_of(uint32_t largest_bits) {
+    if (largest_bits >= INFINITY_BITS) return (struct fours){NAN, 0};
+    if (largest_bits < FOURS_LEAST_BITS) return (struct fours){0, 0};
+    float largest;
+    memcpy(&largest, &largest_bits, sizeof largest);
+    return (struct fours){largest * (4.0f / (FOURS_LARGEST * QACT_MAX_STEPS)), QACT_MAX_STEPS / largest};
 }
 
-/* What follows the bytes of a block of halves of these scales and sums. */
-static inline void store_halves_tail(uint8_t *record, int width, int column, float d0, float d1, int32_t sum0,
-                                     int32_t sum1) {
-    const float offset = -128.0f * (d0 * (float)sum0 + d1 * (float)sum1);
-    uint8_t *tail = record + width * PACKED_BLOCK + 4 * column;
-    memcpy(tail, &d0, 4);
-    memcpy(tail + 4 * width, &d1, 4);
-    memcpy(tail + 8 * width, &offset, 4);
-    memset(tail + 12 * width, 0, 4);
+/* sum: of m q over the block. */
+static inline void store_fours_tail(uint8_t *record, int width, int column, float d, int32_t sum) {
+    const float offset = -128.0f * (d * (float)sum);
+    uint8_t *tail = record + width * QACT_FOURS_COLUMN + 4 * column;
+    memcpy(tail, &d, 4);
+    memcpy(tail + 4 * width, &offset, 4);
+}
+
+/* A block of d NaN or 0. */
+static inline void store_empty_fours(uint8_t *record, int width, int column, float d) {
+    memset(record + column * QACT_FOURS_COLUMN, 0, QACT_FOURS_COLUMN);
+    store_fours_tail(record, width, column, d, 0);
 }
 
 /* The body of packed_kernels.quantize, from the function of a level for one block of one column. Block
  * by block, so that a record's lines are written together and once. */
 static inline __attribute__((always_inline)) void
-quantize_columns(void *records, int width, int columns, const float *x, int64_t ld, int64_t n,
+quantize_columns(enum qact_kind kind, void *records, int width, int columns, const float *x, int64_t ld, int64_t n,
                  void (*quantize_block)(uint8_t *record, int width, int column, const float *x)) {
     uint8_t *record = records;
-    for (int64_t i = 0; i < n; i += PACKED_BLOCK, record += width * QACT_COLUMN_BYTES) {
+    for (int64_t i = 0; i < n; i += PACKED_BLOCK, record += width * qact_column_bytes(kind)) {
         for (int c = 0; c < columns; c++) quantize_block(record, width, c, x + c * ld + i);
     }
 }

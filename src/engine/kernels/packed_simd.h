@@ -13,7 +13,7 @@ INLINE void group_body(const enum tensor_type type, const int W, float *y, int64
     const struct packed_format f = formats[type];
     const int plane = PACKED_PLANE_BYTES(f) * ROWS, scale_bytes = PACKED_SCALE_BYTES(f) * ROWS;
     const int tile = PACKED_TILE_BYTES(f) * ROWS, share = tile / f.blocks;
-    const int parts = parts_of(f), lines_of_part = 8 / parts, step = line_step(W);
+    const int lines_of_part = 8 / f.scales, step = line_step(W);
     VF acc[MAX_WIDTH];
     for (int c = 0; c < W; c++) acc[c] = vf_zero();
     for (int64_t t = 0; t < n_blocks / f.blocks; t++, w += tile) {
@@ -21,7 +21,7 @@ INLINE void group_body(const enum tensor_type type, const int W, float *y, int64
         VF w_d = f.super ? vf_load_half(w) : vf_zero();
         VF w_dmin = f.super && f.mins ? vf_load_half(w + 2 * ROWS) : w_d;
 #pragma GCC unroll 2
-        for (int i = 0; i < f.blocks; i++, x += W * QACT_COLUMN_BYTES) {
+        for (int i = 0; i < f.blocks; i++, x += record_bytes(f, W)) {
             for (int at = 0; W >= LEAST_WIDTH_TO_PREFETCH && at < share; at += 64) {
                 prefetch(w + PREFETCH_BYTES + i * share + at);
             }
@@ -32,15 +32,15 @@ INLINE void group_body(const enum tensor_type type, const int W, float *y, int64
 #pragma GCC unroll 16
             for (int c = 0; c < W; c += step) {
                 VI dot[2][LINE_STEP], start[LINE_STEP][2], first[LINE_STEP];
-                for (int j = 0; j < step; j++) start_values(start[j], f, column_of(x, W, c + j));
-                for (int h = 0; h < parts; h++) {
+                for (int j = 0; j < step; j++) start_values(start[j], f, column_of(f, x, W, c + j));
+                for (int h = 0; h < f.scales; h++) {
                     for (int j = 0; j < step; j++) first[j] = start[j][h];
-                    dot_lines(dot[h], lines + 4 * h, column_of(x, W, c).q + 16 * h, lines_of_part, f,
+                    dot_lines(dot[h], lines + 4 * h, column_of(f, x, W, c).q + 16 * h, lines_of_part, f,
                               first, W);
                 }
                 for (int j = 0; j < step; j++) {
-                    VI both[2] = {dot[0][j], dot[parts - 1][j]};
-                    acc[c + j] = finish_block(acc[c + j], f, both, &scales, column_of(x, W, c + j));
+                    VI both[2] = {dot[0][j], dot[f.scales - 1][j]};
+                    acc[c + j] = finish_block(acc[c + j], f, both, &scales, column_of(f, x, W, c + j));
                 }
             }
         }

@@ -33,18 +33,17 @@ INLINE void together_body(const enum tensor_type type, float *const *y, const ui
         VF w_d[PACKED_STREAMS], w_dmin[PACKED_STREAMS];
         load_supers(w_d, w_dmin, w, f);
 #pragma GCC unroll 2
-        for (int i = 0; i < f.blocks; i++, x += QACT_COLUMN_BYTES) {
-            const struct column column = column_of(x, 1, 0);
+        for (int i = 0; i < f.blocks; i++, x += record_bytes(f, 1)) {
+            const struct column column = column_of(f, x, 1, 0);
             const uint8_t *planes[PACKED_STREAMS];
-            VI dot[2][PACKED_STREAMS], start[2];
+            VI dot[PACKED_STREAMS], start[2];
             for (int s = 0; s < PACKED_STREAMS; s++) planes[s] = w[s] + planes_at + i * plane;
             start_values(start, f, column);
-            for (int h = 0; h < parts_of(f); h++) dot_together(dot[h], planes, column.q, f, h, start[h]);
+            dot_together(dot, planes, column.q, f, start[0]);
             for (int s = 0; s < PACKED_STREAMS; s++) {
                 ask_ahead(w[s] + i * share, f, share);
                 const struct scales scales = load_scales(f, w[s] + scales_at + i * scale_bytes, w_d[s], w_dmin[s]);
-                const VI both[2] = {dot[0][s], dot[parts_of(f) - 1][s]};
-                acc[s] = finish_block(acc[s], f, both, &scales, column);
+                acc[s] = finish_block(acc[s], f, &dot[s], &scales, column);
             }
         }
         for (int s = 0; s < PACKED_STREAMS; s++) w[s] += tile;
@@ -61,7 +60,7 @@ INLINE void streams_body(const enum tensor_type type, const int W, float *const 
     }
     const int plane = PACKED_PLANE_BYTES(f) * ROWS, scale_bytes = PACKED_SCALE_BYTES(f) * ROWS;
     const int tile = PACKED_TILE_BYTES(f) * ROWS, share = tile / f.blocks;
-    const int parts = parts_of(f), lines_of_part = 8 / parts;
+    const int lines_of_part = 8 / f.scales;
     VF acc[PACKED_STREAMS][4];
     const uint8_t *w[PACKED_STREAMS];
     for (int s = 0; s < PACKED_STREAMS; s++) {
@@ -72,7 +71,7 @@ INLINE void streams_body(const enum tensor_type type, const int W, float *const 
         VF w_d[PACKED_STREAMS], w_dmin[PACKED_STREAMS];
         load_supers(w_d, w_dmin, w, f);
 #pragma GCC unroll 2
-        for (int i = 0; i < f.blocks; i++, x += W * QACT_COLUMN_BYTES) {
+        for (int i = 0; i < f.blocks; i++, x += record_bytes(f, W)) {
 #pragma GCC unroll 4
             for (int s = 0; s < PACKED_STREAMS; s++) {
                 const uint8_t *of_blocks = w[s] + PACKED_SUPER_BYTES(f) * ROWS;
@@ -83,10 +82,10 @@ INLINE void streams_body(const enum tensor_type type, const int W, float *const 
                 const struct scales scales = load_scales(f, of_blocks + i * scale_bytes, w_d[s], w_dmin[s]);
 #pragma GCC unroll 4
                 for (int c = 0; c < W; c++) {
-                    const struct column column = column_of(x, W, c);
+                    const struct column column = column_of(f, x, W, c);
                     VI dot[2], start[2];
                     start_values(start, f, column);
-                    for (int h = 0; h < parts; h++) {
+                    for (int h = 0; h < f.scales; h++) {
                         dot_lines(&dot[h], lines + 4 * h, column.q + 16 * h, lines_of_part, f, &start[h], W);
                     }
                     acc[s][c] = finish_block(acc[s][c], f, dot, &scales, column);

@@ -42,42 +42,44 @@ INLINE void nibbles_together(VI *sum, const uint8_t *const *w, const uint8_t *x)
             : "memory");
 }
 
-/* ---- 8 bits: every pair is widened before it is added ---- */
+/* ---- 8 bits, a record of fours: two lines are added before they are widened ---- */
 
-#define BYTES_OF(k, w)                                                                             \
-    "vmovdqu " #k "*32(%[" #w "]), %[t]\n\t"                                                       \
-    "vpmaddubsw %[x0], %[t], %[t]\n\t"
-#define BYTES_FIRST(k, w, s) BYTES_OF(k, w) "vpmaddwd %[ones], %[t], %[" #s "]\n\t"
-#define BYTES_NEXT(k, w, s)                                                                        \
-    BYTES_OF(k, w)                                                                                 \
-    "vpmaddwd %[ones], %[t], %[t]\n\t"                                                            \
-    "vpaddd %[t], %[" #s "], %[" #s "]\n\t"
-#define BYTE_LINE(k, each)                                                                         \
-    "vpbroadcastd " #k "*4(%[x]), %[x0]\n\t"                                                      \
-    each(k, w0, s0) each(k, w1, s1) each(k, w2, s2) each(k, w3, s3)
+#define BYTES_OF(k, l, w)                                                                          \
+    "vmovdqu " #k "*32(%[" #w "]), %[t0]\n\t"                                                      \
+    "vmovdqu " #l "*32(%[" #w "]), %[t1]\n\t"                                                      \
+    "vpmaddubsw %[x0], %[t0], %[t0]\n\t"                                                          \
+    "vpmaddubsw %[x1], %[t1], %[t1]\n\t"                                                          \
+    "vpaddw %[t1], %[t0], %[t0]\n\t"
+#define BYTES_FIRST(k, l, w, s) BYTES_OF(k, l, w) "vpmaddwd %[m], %[t0], %[" #s "]\n\t"
+#define BYTES_NEXT(k, l, w, s)                                                                     \
+    BYTES_OF(k, l, w)                                                                              \
+    "vpmaddwd %[m], %[t0], %[t0]\n\t"                                                             \
+    "vpaddd %[t0], %[" #s "], %[" #s "]\n\t"
+#define BYTE_LINES(k, l, each)                                                                     \
+    "vpbroadcastd " #k "*4(%[x]), %[x0]\n\tvpbroadcastd " #l "*4(%[x]), %[x1]\n\t"               \
+    "vpbroadcastd " #k "*2+32(%[x]), %[m]\n\t"                                                    \
+    each(k, l, w0, s0) each(k, l, w1, s1) each(k, l, w2, s2) each(k, l, w3, s3)
 
-/* dot[s]: int32, of 16 columns. */
+/* dot[s]: int32. */
 INLINE void bytes_together(VI *dot, const uint8_t *const *w, const uint8_t *x) {
-    const VI ones = _mm256_set1_epi16(1);
-    VI x0, t;
-    __asm__(BYTE_LINE(0, BYTES_FIRST) BYTE_LINE(1, BYTES_NEXT) BYTE_LINE(2, BYTES_NEXT) BYTE_LINE(3, BYTES_NEXT)
-            : TOGETHER_OUTPUTS(dot), [x0] "=&x"(x0), [t] "=&x"(t)
-            : TOGETHER_INPUTS(w, x), [ones] "x"(ones)
+    VI x0, x1, m, t0, t1;
+    __asm__(BYTE_LINES(0, 1, BYTES_FIRST) BYTE_LINES(2, 3, BYTES_NEXT) BYTE_LINES(4, 5, BYTES_NEXT)
+                BYTE_LINES(6, 7, BYTES_NEXT)
+            : TOGETHER_OUTPUTS(dot), [x0] "=&x"(x0), [x1] "=&x"(x1), [m] "=&x"(m), [t0] "=&x"(t0), [t1] "=&x"(t1)
+            : TOGETHER_INPUTS(w, x)
             : "memory");
 }
 
-/* Formats whose lines need no second plane and no table. */
+/* Formats with one scale a block whose lines need no second plane and no table. */
 INLINE bool goes_together(const struct packed_format f) {
     return f.base_bits == 8 || (f.base_bits == 4 && f.extra_bits == 0 && !f.lookup);
 }
 
-/* dot[s] = start + part h of the block at planes[s] times the column's bytes x: the sums that dot_lines has. */
+/* dot[s] = start + the block at planes[s] times the column's record x: the sums that dot_lines has. */
 INLINE void dot_together(VI *dot, const uint8_t *const *planes, const uint8_t *x, const struct packed_format f,
-                         const int h, VI start) {
+                         VI start) {
     if (f.base_bits == 8) {
-        const uint8_t *lines[PACKED_STREAMS];
-        for (int s = 0; s < PACKED_STREAMS; s++) lines[s] = planes[s] + 16 * ROWS * h;
-        bytes_together(dot, lines, x + 16 * h);
+        bytes_together(dot, planes, x);
         return;
     }
     nibbles_together(dot, planes, x);

@@ -9,7 +9,8 @@
 
 #define INLINE static inline __attribute__((always_inline))
 
-enum { ROWS = 8, QUADS = 2, MADDUBS_SIGNED = 0 };
+enum { ROWS = 8, QUADS = 2 };
+#define MADDUBS_SIGNED 0
 
 typedef __m256i VI;
 typedef __m256 VF;
@@ -73,6 +74,8 @@ INLINE VI vi_low_8(VI a, VI b) { return _mm256_unpacklo_epi8(a, b); }
 INLINE VI vi_high_8(VI a, VI b) { return _mm256_unpackhi_epi8(a, b); }
 INLINE VI vi_low_16(VI a, VI b) { return _mm256_unpacklo_epi16(a, b); }
 INLINE VI vi_high_16(VI a, VI b) { return _mm256_unpackhi_epi16(a, b); }
+INLINE VI vi_low_32(VI a, VI b) { return _mm256_unpacklo_epi32(a, b); }
+INLINE VI vi_high_32(VI a, VI b) { return _mm256_unpackhi_epi32(a, b); }
 /* Lane 4 q + e is the sum of quad q of v[e]. */
 INLINE VI vi_sums(const VI *v) {
     return _mm256_hadd_epi32(_mm256_hadd_epi32(v[0], v[1]), _mm256_hadd_epi32(v[2], v[3]));
@@ -93,6 +96,7 @@ INLINE VF vf_load_halves(const uint8_t *const *p, int64_t step) {
 /* For products by vpmaddubsw. */
 INLINE VI vi_maddubs(VI u, VI s) { return _mm256_maddubs_epi16(u, s); }
 INLINE VI vi_add_16(VI a, VI b) { return _mm256_add_epi16(a, b); }
-INLINE VI vi_widen_pairs(VI v) { return _mm256_madd_epi16(v, _mm256_set1_epi16(1)); }
+INLINE VI vi_madd(VI a, VI b) { return _mm256_madd_epi16(a, b); }
+INLINE VI vi_widen_pairs(VI v) { return vi_madd(v, _mm256_set1_epi16(1)); }
 
 #endif

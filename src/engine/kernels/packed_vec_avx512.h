@@ -9,7 +9,8 @@
 
 #define INLINE static inline __attribute__((always_inline))
 
-enum { ROWS = 16, QUADS = 4, MADDUBS_SIGNED = 0 };
+enum { ROWS = 16, QUADS = 4 };
+#define MADDUBS_SIGNED 0
 
 typedef __m512i VI;
 typedef __m512 VF;
@@ -75,6 +76,8 @@ INLINE VI vi_low_8(VI a, VI b) { return _mm512_unpacklo_epi8(a, b); }
 INLINE VI vi_high_8(VI a, VI b) { return _mm512_unpackhi_epi8(a, b); }
 INLINE VI vi_low_16(VI a, VI b) { return _mm512_unpacklo_epi16(a, b); }
 INLINE VI vi_high_16(VI a, VI b) { return _mm512_unpackhi_epi16(a, b); }
+INLINE VI vi_low_32(VI a, VI b) { return _mm512_unpacklo_epi32(a, b); }
+INLINE VI vi_high_32(VI a, VI b) { return _mm512_unpackhi_epi32(a, b); }
 /* Lane 4 q + e is the sum of quad q of v[e]. */
 INLINE VI vi_sums(const VI *v) {
     VI a = vi_add_32(_mm512_unpacklo_epi32(v[0], v[1]), _mm512_unpackhi_epi32(v[0], v[1]));
@@ -98,6 +101,7 @@ INLINE VF vf_load_halves(const uint8_t *const *p, int64_t step) {
 /* For products by vpmaddubsw. */
 INLINE VI vi_maddubs(VI u, VI s) { return _mm512_maddubs_epi16(u, s); }
 INLINE VI vi_add_16(VI a, VI b) { return _mm512_add_epi16(a, b); }
-INLINE VI vi_widen_pairs(VI v) { return _mm512_madd_epi16(v, _mm512_set1_epi16(1)); }
+INLINE VI vi_madd(VI a, VI b) { return _mm512_madd_epi16(a, b); }
+INLINE VI vi_widen_pairs(VI v) { return vi_madd(v, _mm512_set1_epi16(1)); }
 
 #endif

@@ -9,7 +9,8 @@
 
 #define INLINE static inline __attribute__((always_inline))
 
-enum { ROWS = 4, QUADS = 1, MADDUBS_SIGNED = 1 };
+enum { ROWS = 4, QUADS = 1 };
+#define MADDUBS_SIGNED 1
 
 typedef uint8x16_t VI;
 typedef float32x4_t VF;

@@ -11,7 +11,8 @@
 
 #define INLINE static inline __attribute__((always_inline))
 
-enum { ROWS = 4, QUADS = 1, MADDUBS_SIGNED = 0 };
+enum { ROWS = 4, QUADS = 1 };
+#define MADDUBS_SIGNED 0
 
 typedef __m128i VI;
 typedef __m128 VF;
@@ -74,6 +75,8 @@ INLINE VI vi_low_8(VI a, VI b) { return _mm_unpacklo_epi8(a, b); }
 INLINE VI vi_high_8(VI a, VI b) { return _mm_unpackhi_epi8(a, b); }
 INLINE VI vi_low_16(VI a, VI b) { return _mm_unpacklo_epi16(a, b); }
 INLINE VI vi_high_16(VI a, VI b) { return _mm_unpackhi_epi16(a, b); }
+INLINE VI vi_low_32(VI a, VI b) { return _mm_unpacklo_epi32(a, b); }
+INLINE VI vi_high_32(VI a, VI b) { return _mm_unpackhi_epi32(a, b); }
 /* Lane e is the sum of v[e]. */
 INLINE VI vi_sums(const VI *v) {
     return _mm_hadd_epi32(_mm_hadd_epi32(v[0], v[1]), _mm_hadd_epi32(v[2], v[3]));
@@ -94,6 +97,7 @@ INLINE VF vf_load_halves(const uint8_t *const *p, int64_t step) {
 /* For products by pmaddubsw. */
 INLINE VI vi_maddubs(VI u, VI s) { return _mm_maddubs_epi16(u, s); }
 INLINE VI vi_add_16(VI a, VI b) { return _mm_add_epi16(a, b); }
-INLINE VI vi_widen_pairs(VI v) { return _mm_madd_epi16(v, _mm_set1_epi16(1)); }
+INLINE VI vi_madd(VI a, VI b) { return _mm_madd_epi16(a, b); }
+INLINE VI vi_widen_pairs(VI v) { return vi_madd(v, _mm_set1_epi16(1)); }
 
 #endif

@@ -1,8 +1,8 @@
 /* panel_avx2.c - panels with vpmaddubsw; see panel.h.
  *
  * How a type is multiplied follows from what its values leave room for in 16 bits: all products of a
- * block of 4-bit ones (15 * 127 * 16), two lines of 5- and 6-bit ones (63 * 127 * 4), one of 8-bit ones if the
- * activations are records of halves. */
+ * block of 4-bit ones (15 * 127 * 16), two lines of 5- and 6-bit ones (63 * 127 * 4), and of 8-bit ones if the
+ * activations are records of fours. */
 #include "engine/kernels/panel.h"
 
 #include "engine/kernels/packed_vec_avx2.h"
@@ -13,11 +13,11 @@
 #include "engine/kernels/rows_unpack.h"
 
 /* Lines whose products are added before they are widened. */
-enum kind { KIND_SUMMED, KIND_PAIRED, KIND_WIDENED };
-enum { LINE = 4 * PANEL_ROWS, RECORD = PANEL_COLUMNS * QACT_COLUMN_BYTES };
+enum kind { KIND_SUMMED, KIND_PAIRED, KIND_SCALED };
+enum { LINE = 4 * PANEL_ROWS };
 
 INLINE enum kind kind_of(const struct packed_format f) {
-    if (is_wide(f)) return KIND_WIDENED;
+    if (takes_fours(f)) return KIND_SCALED;
     return f.base_bits + f.extra_bits > 4 ? KIND_PAIRED : KIND_SUMMED;
 }
 
@@ -120,7 +120,7 @@ INLINE void finish_part(float (*acc)[PANEL_ROWS], const struct packed_format f, 
     const float *mins = scales + f.scales * PANEL_ROWS;
 #pragma GCC unroll 4
     for (int c = 0; c < PANEL_COLUMNS; c++) {
-        const struct column x = column_of(record, PANEL_COLUMNS, c);
+        const struct column x = column_of(f, record, PANEL_COLUMNS, c);
         const VF d = vf_broadcast(x.d);
         float min_share = 0;
         if (f.mins && f.scales == 2) {
@@ -150,47 +150,43 @@ INLINE void finish_part(float (*acc)[PANEL_ROWS], const struct packed_format f, 
     }
 }
 
-/* The same of half a block of records of halves: h 0 leaves its share in `first`, h 1 adds both. */
-INLINE void finish_half(float (*acc)[PANEL_ROWS], float (*first)[PANEL_ROWS], const VI *s, const float *scales,
-                        const uint8_t *record, const int h) {
+/* The same of a block of a record of fours. */
+INLINE void finish_fours(float (*acc)[PANEL_ROWS], const struct packed_format f, const VI *s, const float *scales,
+                         const uint8_t *record) {
+    const VF scale[2] = {_mm256_load_ps(scales), _mm256_load_ps(scales + 8)};
 #pragma GCC unroll 4
     for (int c = 0; c < PANEL_COLUMNS; c++) {
-        const struct column x = column_of(record, PANEL_COLUMNS, c);
+        const struct column x = column_of(f, record, PANEL_COLUMNS, c);
+        const VF d = vf_broadcast(x.d), offset = vf_broadcast(x.offset);
         for (int half = 0; half < 2; half++) {
-            const VF dot = vf_from_i32(s[2 * c + half]);
-            float *to = acc[c] + half * 8, *part = first[c] + half * 8;
-            if (h == 0) {
-                _mm256_store_ps(part, vf_fma(dot, vf_broadcast(x.d), vf_broadcast(x.offset)));
-                continue;
-            }
-            const VF both = vf_fma(dot, vf_broadcast(x.e), _mm256_load_ps(part));
-            _mm256_store_ps(to, vf_fma(both, _mm256_load_ps(scales + half * 8), _mm256_load_ps(to)));
+            float *to = acc[c] + half * 8;
+            const VF sum = vf_fma(vf_from_i32(s[2 * c + half]), d, offset);
+            _mm256_store_ps(to, vf_fma(sum, scale[half], _mm256_load_ps(to)));
         }
     }
 }
 
-/* next: from a record to that of the next tile, which is asked for meanwhile. */
+/* Nothing is asked for ahead: records are one stream, and an instruction is what counts here. */
 INLINE void add_blocks(float (*acc)[PANEL_ROWS], const struct packed_format f, const uint8_t *panel,
-                       const uint8_t *record, size_t next, int64_t n_blocks) {
-    const int parts = parts_of(f), lines = 8 / parts;
-    _Alignas(32) float first[PANEL_COLUMNS][PANEL_ROWS];
-    for (int64_t b = 0; b < n_blocks; b++, panel += block_bytes_of(f), record += RECORD) {
+                       const uint8_t *record, int64_t n_blocks) {
+    const int lines = 8 / f.scales, bytes = record_bytes(f, PANEL_COLUMNS);
+    for (int64_t b = 0; b < n_blocks; b++, panel += block_bytes_of(f), record += bytes) {
         const float *scales = (const float *)(const void *)(panel + 8 * LINE);
-        for (int at = 0; at < RECORD; at += 64) prefetch(record + next + at);
+        VI s[PANEL_SUMS];
+        if (kind_of(f) == KIND_SCALED) {
+            scaled_lines(s, panel, record);
+            finish_fours(acc, f, s, scales, record);
+            continue;
+        }
 #pragma GCC unroll 2
-        for (int h = 0; h < parts; h++) {
+        for (int h = 0; h < f.scales; h++) {
             const uint8_t *w = panel + h * 4 * LINE, *x = record + h * 16;
-            VI s[PANEL_SUMS];
-            switch (kind_of(f)) {
-            case KIND_SUMMED: summed_lines(s, w, x, lines); break;
-            case KIND_PAIRED: paired_lines(s, w, x, lines); break;
-            default: widened_lines(s, w, x); break;
-            }
-            if (takes_halves(f)) {
-                finish_half(acc, first, s, scales, record, h);
+            if (kind_of(f) == KIND_SUMMED) {
+                summed_lines(s, w, x, lines);
             } else {
-                finish_part(acc, f, s, scales, record, h);
+                paired_lines(s, w, x, lines);
             }
+            finish_part(acc, f, s, scales, record, h);
         }
     }
 }
@@ -198,7 +194,7 @@ INLINE void add_blocks(float (*acc)[PANEL_ROWS], const struct packed_format f, c
 INLINE void multiply_panel(float *y, int64_t stride, const enum tensor_type type, const uint8_t *panel,
                            int64_t n_rows, const struct panel_input *in, int64_t block, int64_t n_blocks) {
     const struct packed_format f = formats[type];
-    const uint8_t *records = in->records + block * RECORD;
+    const uint8_t *records = in->records + block * record_bytes(f, PANEL_COLUMNS);
     for (int64_t t = 0; t < in->n_tiles; t++, y += PANEL_COLUMNS * stride, records += in->tile_bytes) {
         _Alignas(32) float acc[PANEL_COLUMNS][PANEL_ROWS];
         for (int c = 0; c < PANEL_COLUMNS; c++) {
@@ -209,7 +205,7 @@ INLINE void multiply_panel(float *y, int64_t stride, const enum tensor_type type
             /* Stores wait for a line that is far, and all later ones behind them. */
             if (block == 0) __builtin_prefetch(y + c * stride, 1, 3);
         }
-        add_blocks(acc, f, panel, records, in->tile_bytes, n_blocks);
+        add_blocks(acc, f, panel, records, n_blocks);
         /* No loop over rows: it would become calls of memcpy. */
         for (int c = 0; c < PANEL_COLUMNS; c++) {
             vf_store(y + c * stride, _mm256_load_ps(acc[c]));

@@ -44,7 +44,7 @@ static void rows(enum tensor_type type, float *y, int64_t stride, const uint8_t 
     for (int64_t r = 0; r < n_rows; r++, w += row_bytes) {
         float acc[ROWS_MAX_WIDTH] = {0};
         const uint8_t *record = records;
-        for (int64_t b = 0; b < cols / PACKED_BLOCK; b++, record += qact_bytes(width, 1)) {
+        for (int64_t b = 0; b < cols / PACKED_BLOCK; b++, record += qact_bytes(QACT_BLOCKS, width, 1)) {
             struct packed_block u;
             packed_unpack(&u, type, w, b);
             int8_t values[PACKED_BLOCK];

@@ -9,20 +9,20 @@
 /* acc[c] + one block of 32 columns for W columns of the record at x. */
 INLINE void add_block(VF *acc, const struct packed_format f, VI *w, const struct scales *scales,
                       const uint8_t *x, const int W) {
-    const int step = W < COLUMN_STEP ? W : COLUMN_STEP, parts = parts_of(f);
+    const int step = W < COLUMN_STEP ? W : COLUMN_STEP;
     prepare_quads(w, W);
 #pragma GCC unroll 8
     for (int c = 0; c < W; c += step) {
-        const uint8_t *q = column_of(x, W, c).q;
+        const uint8_t *q = column_of(f, x, W, c).q;
         VI dot[2][COLUMN_STEP];
-        dot_quads(dot[0], w, q, parts == 1 ? w + 4 : NULL, f, W);
-        if (parts == 2) dot_quads(dot[1], w + 4, q + 16, NULL, f, W);
+        dot_quads(dot[0], w, q, f.scales == 1 ? w + 4 : NULL, f, W);
+        if (f.scales == 2) dot_quads(dot[1], w + 4, q + 16, NULL, f, W);
         for (int j = 0; j < step; j++) {
-            const struct column column = column_of(x, W, c + j);
-            VI start[2], both[2] = {dot[0][j], dot[parts - 1][j]};
+            const struct column column = column_of(f, x, W, c + j);
+            VI start[2], both[2] = {dot[0][j], dot[f.scales - 1][j]};
             start_values(start, f, column);
             if (zero_of(f) != 0) {
-                for (int h = 0; h < parts; h++) both[h] = vi_add_32(both[h], start[h]);
+                for (int h = 0; h < f.scales; h++) both[h] = vi_add_32(both[h], start[h]);
             }
             acc[c + j] = finish_block(acc[c + j], f, both, scales, column);
         }
@@ -41,7 +41,7 @@ INLINE void prefetch_next(const struct pass *p, int64_t at, const int bytes) {
 INLINE void pass_body(VF *acc, const enum tensor_type type, const int W, const struct pass *p,
                       int64_t n_blocks, const uint8_t *x) {
     const struct packed_format f = formats[type];
-    const int record = W * QACT_COLUMN_BYTES;
+    const int record = record_bytes(f, W);
     for (int c = 0; c < W; c++) acc[c] = vf_zero();
     int64_t at = 0;
     const int bytes = file_block_bytes(type);
