@@ -13,7 +13,7 @@ end
 
 tap.test("our server keeps the contract, in more than 120 named checks", function()
   local path = cli.path "contract.json"
-  local result = cli.run { "contract.lua", "--model", cli.model, "--quiet", "--json", path }
+  local result = cli.run { "contract.lua", "--model", cli.small_model, "--quiet", "--json", path }
   tap.truthy(result.status <= 1, result.err)
   local failed, checks = failed_of(path)
   tap.equal(table.concat(failed, "\n"), "", "failed")
@@ -93,7 +93,7 @@ local AT_ONCE <const> = cli.sanitized and 2 or 6
 local function try_faults(first, last)
   local lines = {}
   for i = first, math.min(last, #names) do
-    local words = { "contract.lua", "--model", cli.model, "--quiet", "--faults", names[i],
+    local words = { "contract.lua", "--model", cli.small_model, "--quiet", "--faults", names[i],
                     "--parts", FAULTS[names[i]][1], "--json", cli.path(names[i] .. ".json") }
     for j, word in ipairs(words) do words[j] = cli.quote(word) end
     lines[#lines + 1] = string.format("{ %s %s; echo $? >%s; } &", cli.quote(cli.program),
@@ -126,7 +126,7 @@ tap.test("every fault that is no number is tried here", function()
 end)
 
 tap.test("the failed checks are printed with their reasons", function()
-  local result = cli.run { "contract.lua", "--model", cli.model, "--quiet", "--faults", "no_role",
+  local result = cli.run { "contract.lua", "--model", cli.small_model, "--quiet", "--faults", "no_role",
                            "--parts", "stream" }
   tap.equal(result.status, 1)
   tap.contains(result.out, "the first delta names the role: found nil, \"assistant\" is required")
@@ -137,7 +137,7 @@ end)
 
 tap.test("ole_integration.lua prints the five criteria from real traffic", function()
   local path = cli.path "ole.json"
-  local result = cli.run { "ole_integration.lua", "--model", cli.model, "--seconds", "1",
+  local result = cli.run { "ole_integration.lua", "--model", cli.small_model, "--seconds", "1",
     "--generations", "8", "--runs", "1", "--n_prompt", "32", "--n_tokens", "16", "--store", "none",
     "--quiet", "--json", path }
   tap.truthy(result.status <= 2, result.err)
@@ -155,7 +155,7 @@ tap.test("ole_integration.lua prints the five criteria from real traffic", funct
 end)
 
 tap.test("a server that errs is not ready", function()
-  local result = cli.run { "ole_integration.lua", "--model", cli.model, "--seconds", "1",
+  local result = cli.run { "ole_integration.lua", "--model", cli.small_model, "--seconds", "1",
     "--generations", "20", "--runs", "1", "--n_prompt", "16", "--n_tokens", "8", "--store", "none",
     "--quiet", "--server_faults", "fail_every=3" }
   tap.equal(result.status, 1, result.out .. result.err)

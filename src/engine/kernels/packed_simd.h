@@ -50,15 +50,20 @@ INLINE void group_body(const enum tensor_type type, const int W, float *y, int64
 
 enum { AT_MOST_8 = MAX_WIDTH < 8 ? MAX_WIDTH : 8 };
 
+/* A width that the level has not is no code, nor twice the same. */
 #define GROUP(type)                                                                                \
     static void group_##type(float *y, int64_t stride, const uint8_t *w, const void *records,      \
                              int width, int64_t n_blocks) {                                        \
-        switch (width) {                                                                           \
-        case 1: group_body(TENSOR_##type, 1, y, stride, w, records, n_blocks); break;              \
-        case 2: group_body(TENSOR_##type, 2, y, stride, w, records, n_blocks); break;              \
-        case 4: group_body(TENSOR_##type, 4, y, stride, w, records, n_blocks); break;              \
-        case 8: group_body(TENSOR_##type, AT_MOST_8, y, stride, w, records, n_blocks); break;      \
-        default: group_body(TENSOR_##type, MAX_WIDTH, y, stride, w, records, n_blocks); break;     \
+        if (width == 1) {                                                                          \
+            group_body(TENSOR_##type, 1, y, stride, w, records, n_blocks);                         \
+        } else if (width == 2) {                                                                   \
+            group_body(TENSOR_##type, 2, y, stride, w, records, n_blocks);                         \
+        } else if (width == 4 || MAX_WIDTH == 4) {                                                 \
+            group_body(TENSOR_##type, 4, y, stride, w, records, n_blocks);                         \
+        } else if (width == 8 || MAX_WIDTH == 8) {                                                 \
+            group_body(TENSOR_##type, AT_MOST_8, y, stride, w, records, n_blocks);                 \
+        } else {                                                                                   \
+            group_body(TENSOR_##type, MAX_WIDTH, y, stride, w, records, n_blocks);                 \
         }                                                                                          \
     }
 GROUP(Q4_0) GROUP(Q4_1) GROUP(Q5_0) GROUP(Q5_1) GROUP(Q8_0) GROUP(Q2_K) GROUP(Q3_K) GROUP(Q4_K)

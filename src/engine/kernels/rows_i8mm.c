@@ -3,6 +3,7 @@
 
 #define USE_MMLA
 #include "engine/kernels/packed_dot_sdot.h"
+#define MAX_WIDTH 8
 #include "engine/kernels/rows_simd.h"
 
 const struct row_kernels row_kernels_i8mm = ROW_KERNELS("i8mm");

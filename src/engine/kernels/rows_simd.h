@@ -1,5 +1,5 @@
-/* rows_simd.h - body of the row product, included once per ISA after packed_vec_*.h (registers) and
- * packed_dot_*.h (products).
+/* rows_simd.h - body of the row product, included once per ISA after packed_vec_*.h (registers),
+ * packed_dot_*.h (products) and MAX_WIDTH, 4 or 8.
  *
  * Horizontal sums of the four registers of rows_unpack.h end as one register with a row a lane, in row
  * order, so from there on the steps are those of the packed product. */
@@ -87,7 +87,7 @@ INLINE int64_t set_quads(struct pass *p, int64_t *row, const uint8_t *w, uint64_
 INLINE void rows_body(const enum tensor_type type, const int W, float *y, int64_t stride,
                       const uint8_t *w, uint64_t row_bytes, int64_t n_rows, int64_t cols,
                       const uint8_t *records) {
-    VF acc[ROWS_MAX_WIDTH];
+    VF acc[MAX_WIDTH];
     while (n_rows > 0) {
         struct pass p;
         int64_t row[QUADS], done = set_quads(&p, row, w, row_bytes, n_rows);
@@ -109,14 +109,18 @@ INLINE void rows_body(const enum tensor_type type, const int W, float *y, int64_
     }
 }
 
+/* A width that the level has not is no code, nor twice the same. */
 #define ROWS_OF(type)                                                                              \
     static void rows_##type(float *y, int64_t stride, const uint8_t *w, uint64_t row_bytes,        \
                             int64_t n_rows, int64_t cols, const void *records, int width) {        \
-        switch (width) {                                                                           \
-        case 1: rows_body(TENSOR_##type, 1, y, stride, w, row_bytes, n_rows, cols, records); break;\
-        case 2: rows_body(TENSOR_##type, 2, y, stride, w, row_bytes, n_rows, cols, records); break;\
-        case 4: rows_body(TENSOR_##type, 4, y, stride, w, row_bytes, n_rows, cols, records); break;\
-        default: rows_body(TENSOR_##type, 8, y, stride, w, row_bytes, n_rows, cols, records);      \
+        if (width == 1) {                                                                          \
+            rows_body(TENSOR_##type, 1, y, stride, w, row_bytes, n_rows, cols, records);           \
+        } else if (width == 2) {                                                                   \
+            rows_body(TENSOR_##type, 2, y, stride, w, row_bytes, n_rows, cols, records);           \
+        } else if (width == 4 || MAX_WIDTH == 4) {                                                 \
+            rows_body(TENSOR_##type, 4, y, stride, w, row_bytes, n_rows, cols, records);           \
+        } else {                                                                                   \
+            rows_body(TENSOR_##type, MAX_WIDTH, y, stride, w, row_bytes, n_rows, cols, records);   \
         }                                                                                          \
     }
 ROWS_OF(Q4_0) ROWS_OF(Q4_1) ROWS_OF(Q5_0) ROWS_OF(Q5_1) ROWS_OF(Q8_0) ROWS_OF(Q2_K) ROWS_OF(Q3_K)
@@ -125,7 +129,7 @@ ROWS_OF(Q4_K) ROWS_OF(Q5_K) ROWS_OF(Q6_K) ROWS_OF(IQ4_NL) ROWS_OF(IQ4_XS)
 #define ROWS_ENTRY(type) [TENSOR_##type] = rows_##type
 #define ROW_KERNELS(isa)                                                                           \
     {                                                                                              \
-        .name = isa, .max_width = ROWS_MAX_WIDTH,                                                  \
+        .name = isa, .max_width = MAX_WIDTH,                                                       \
         .rows = {ROWS_ENTRY(Q4_0), ROWS_ENTRY(Q4_1), ROWS_ENTRY(Q5_0), ROWS_ENTRY(Q5_1),           \
                  ROWS_ENTRY(Q8_0), ROWS_ENTRY(Q2_K), ROWS_ENTRY(Q3_K), ROWS_ENTRY(Q4_K),           \
                  ROWS_ENTRY(Q5_K), ROWS_ENTRY(Q6_K), ROWS_ENTRY(IQ4_NL), ROWS_ENTRY(IQ4_XS)},      \
