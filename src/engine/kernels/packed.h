@@ -50,7 +50,7 @@ enum qact_kind { QACT_BLOCKS, QACT_FOURS, QACT_KINDS };
 enum { QACT_MAX_STEPS = 8191, QACT_FOURS_COLUMN = PACKED_BLOCK + 16 /* q and m */ };
 
 static inline int qact_column_bytes(enum qact_kind kind) {
-    return kind == QACT_FOURS ? 56 : 48;
+    return kind == QACT_FOURS ? QACT_FOURS_COLUMN + 8 : PACKED_BLOCK + 16;
 }
 
 /* The width of a tile of n columns. */

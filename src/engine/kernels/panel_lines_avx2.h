@@ -34,6 +34,7 @@ enum { PANEL_SUMS = 8 };
     "vpbroadcastd " #c "*32+" #k "*4(%[x]), %[" #x "]\n\t"                                         \
     "vpmaddubsw %[" #x "], %[w0], %[" #a "]\n\t"                                                   \
     "vpmaddubsw %[" #x "], %[w1], %[" #b "]\n\t"
+
 /* ---- up to 4 bits: added in 16 bits ---- */
 
 #define SUMMED_NEXT(c, k, a, b, x, t)                                                              \
