@@ -133,6 +133,22 @@ static void test_records(const char *name, const void *records, const void *expe
     CHECK(equal);
 }
 
+/* What keeps the sums of products within their integers; records of fours of one column. */
+static void test_bounds(const uint8_t *records, int64_t n_blocks) {
+    for (int64_t b = 0; b < n_blocks; b++, records += qact_bytes(QACT_FOURS, 1, 1)) {
+        for (int four = 0; four < 8; four++) {
+            int above = 0, below = 0;
+            int16_t steps;
+            memcpy(&steps, records + PACKED_BLOCK + 2 * four, sizeof steps);
+            for (int i = 0; i < 4; i++) {
+                const int q = (int8_t)records[four / 2 * 8 + four % 2 * 2 + i % 2 + i / 2 * 4];
+                *(q > 0 ? &above : &below) += q;
+            }
+            CHECK(above <= 128 && below >= -128 && steps >= 0 && steps <= QACT_MAX_STEPS);
+        }
+    }
+}
+
 /* Numbers of all sizes give the records of the scalar code on every level. */
 static void test_quantize(void) {
     enum { BLOCKS = 64, N = BLOCKS * PACKED_BLOCK };
@@ -153,6 +169,7 @@ static void test_quantize(void) {
                 k->quantize[kind](records, width, width, x, 0, N);
                 packed_reference(k)->quantize[kind](expected, width, width, x, 0, N);
                 test_records(k->name, records, expected, kind, width, BLOCKS);
+                if (kind == QACT_FOURS && width == 1) test_bounds(records, BLOCKS);
             }
         }
     }
