@@ -111,12 +111,19 @@ static float float_at(const uint8_t *p) {
     return value;
 }
 
+/* Where block i of a tile has its scales and its planes. */
+static const uint8_t *scales_of(const struct packed_format *f, const uint8_t *tile, int i) {
+    return tile + (PACKED_SUPER_BYTES(*f) + i * PACKED_SCALE_BYTES(*f)) * ROWS;
+}
+
+static const uint8_t *planes_of(const struct packed_format *f, const uint8_t *tile, int i) {
+    return scales_of(f, tile, f->blocks) + i * PACKED_PLANE_BYTES(*f) * ROWS;
+}
+
 static float block_product(float acc, const struct packed_format *f, const uint8_t *tile, int i,
                            int r, const uint8_t *record, int width, int column) {
     static const int8_t iq4[16] = PACKED_IQ4_VALUES;
-    const uint8_t *scales = tile + PACKED_SUPER_BYTES(*f) * ROWS;
-    const uint8_t *planes = scales + f->blocks * PACKED_SCALE_BYTES(*f) * ROWS;
-    const uint8_t *p = planes + i * PACKED_PLANE_BYTES(*f) * ROWS;
+    const uint8_t *p = planes_of(f, tile, i), *s = scales_of(f, tile, i);
     const int8_t *x = (const int8_t *)record + column * PACKED_BLOCK;
     const uint8_t *tail = record + width * PACKED_BLOCK + 4 * column;
     int32_t dot[2] = {0, 0}, x_sum[2] = {0, 0};
@@ -126,7 +133,6 @@ static float block_product(float acc, const struct packed_format *f, const uint8
         dot[c / 16] += value * x[c];
         x_sum[c / 16] += x[c];
     }
-    const uint8_t *s = scales + i * PACKED_SCALE_BYTES(*f) * ROWS;
     float d = float_at(tail);
     if (!f->super) {
         acc = fmaf((float)(dot[0] + dot[1]) * d, half_at(s + 2 * r), acc);
@@ -153,9 +159,7 @@ static float block_product(float acc, const struct packed_format *f, const uint8
 static float fours_product(float acc, const struct packed_format *f, const uint8_t *tile, int i, int r,
                            const uint8_t *record, int width, int column) {
     static const uint8_t iq4[16] = PACKED_IQ4_BIASED;
-    const uint8_t *scales = tile + PACKED_SUPER_BYTES(*f) * ROWS;
-    const uint8_t *planes = scales + f->blocks * PACKED_SCALE_BYTES(*f) * ROWS;
-    const uint8_t *p = planes + i * PACKED_PLANE_BYTES(*f) * ROWS, *s = scales + i * PACKED_SCALE_BYTES(*f) * ROWS;
+    const uint8_t *p = planes_of(f, tile, i), *s = scales_of(f, tile, i);
     const int8_t *x = (const int8_t *)record + column * QACT_FOURS_COLUMN;
     const uint8_t *tail = record + width * QACT_FOURS_COLUMN + 4 * column;
     int32_t dot = 0;
@@ -189,15 +193,15 @@ static void group(enum tensor_type type, float *y, int64_t stride, const uint8_t
 #define GROUP(type)                                                                                \
     static void group_##type(float *y, int64_t stride, const uint8_t *w, const void *records,      \
                              int width, int64_t n_blocks) {                                        \
-        group(TENSOR_##type, y, stride, w, records, width, n_blocks, QACT_BLOCKS);                       \
+        group(TENSOR_##type, y, stride, w, records, width, n_blocks, QACT_BLOCKS);                 \
     }
 GROUP(Q4_0) GROUP(Q4_1) GROUP(Q5_0) GROUP(Q5_1) GROUP(Q8_0) GROUP(Q2_K) GROUP(Q3_K) GROUP(Q4_K)
 GROUP(Q5_K) GROUP(Q6_K) GROUP(IQ4_NL) GROUP(IQ4_XS)
 
-#define FOURS_GROUP(type)                                                                         \
-    static void fours_##type(float *y, int64_t stride, const uint8_t *w, const void *records,     \
-                              int width, int64_t n_blocks) {                                       \
-        group(TENSOR_##type, y, stride, w, records, width, n_blocks, QACT_FOURS);                        \
+#define FOURS_GROUP(type)                                                                          \
+    static void fours_##type(float *y, int64_t stride, const uint8_t *w, const void *records,      \
+                             int width, int64_t n_blocks) {                                        \
+        group(TENSOR_##type, y, stride, w, records, width, n_blocks, QACT_FOURS);                  \
     }
 FOURS_GROUP(Q8_0) FOURS_GROUP(IQ4_NL) FOURS_GROUP(IQ4_XS)
 

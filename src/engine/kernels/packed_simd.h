@@ -50,7 +50,7 @@ INLINE void group_body(const enum tensor_type type, const int W, float *y, int64
 
 enum { AT_MOST_8 = MAX_WIDTH < 8 ? MAX_WIDTH : 8 };
 
-/* A width that the level has not is no code, nor twice the same. */
+/* Widths beyond the level's are not compiled. */
 #define GROUP(type)                                                                                \
     static void group_##type(float *y, int64_t stride, const uint8_t *w, const void *records,      \
                              int width, int64_t n_blocks) {                                        \

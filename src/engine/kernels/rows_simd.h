@@ -109,7 +109,7 @@ INLINE void rows_body(const enum tensor_type type, const int W, float *y, int64_
     }
 }
 
-/* A width that the level has not is no code, nor twice the same. */
+/* Widths beyond the level's are not compiled. */
 #define ROWS_OF(type)                                                                              \
     static void rows_##type(float *y, int64_t stride, const uint8_t *w, uint64_t row_bytes,        \
                             int64_t n_rows, int64_t cols, const void *records, int width) {        \
