@@ -18,13 +18,18 @@ struct quantum {
     float d, inverse;
 };
 
-/* d is NaN for a block that holds infinity or NaN: its products, whatever the weights, are NaN. */
-static inline struct quantum quantum_of(uint32_t largest_bits) {
+/* d = largest / parts and inverse = steps / largest. d is NaN for a block that holds infinity or NaN: its
+ * products, whatever the weights, are NaN. */
+static inline struct quantum quantum_from(uint32_t largest_bits, uint32_t least_bits, float parts, float steps) {
     if (largest_bits >= INFINITY_BITS) return (struct quantum){NAN, 0};
-    if (largest_bits < LEAST_BITS) return (struct quantum){0, 0};
+    if (largest_bits < least_bits) return (struct quantum){0, 0};
     float largest;
     memcpy(&largest, &largest_bits, sizeof largest);
-    return (struct quantum){largest / 127.0f, 127.0f / largest};
+    return (struct quantum){largest / parts, steps / largest};
+}
+
+static inline struct quantum quantum_of(uint32_t largest_bits) {
+    return quantum_from(largest_bits, LEAST_BITS, 127, 127);
 }
 
 /* What follows the bytes of a block: `half` is the sum of the first 16 of them, `sum` that of all. */
@@ -48,18 +53,10 @@ enum { FOURS_LARGEST = 124 };
 /* 2^-107, of a quarter: below it a step would not be a normal number. */
 enum { FOURS_LEAST_BITS = (127 - 107) << 23 };
 
-/* d of a block, and what a quarter of the sum of four is multiplied by to give its steps m; from the bits of the
- * largest such quarter (a sum of numbers may be infinite where they are not). */
-struct fours {
-    float d, steps;
-};
-
-static inline struct fours fours_of(uint32_t largest_bits) {
-    if (largest_bits >= INFINITY_BITS) return (struct fours){NAN, 0};
-    if (largest_bits < FOURS_LEAST_BITS) return (struct fours){0, 0};
-    float largest;
-    memcpy(&largest, &largest_bits, sizeof largest);
-    return (struct fours){largest * (4.0f / (FOURS_LARGEST * QACT_MAX_STEPS)), QACT_MAX_STEPS / largest};
+/* d of a block and, as inverse, what a quarter of the sum of four is multiplied by to give its steps m; from the
+ * bits of the largest such quarter (a sum of numbers may be infinite where they are not). */
+static inline struct quantum fours_of(uint32_t largest_bits) {
+    return quantum_from(largest_bits, FOURS_LEAST_BITS, FOURS_LARGEST / 4 * QACT_MAX_STEPS, QACT_MAX_STEPS);
 }
 
 /* sum: of m q over the block. */

@@ -72,12 +72,12 @@ static void quantize_fours_block(uint8_t *record, int width, int column, const f
     __m256 v[4];
     for (int i = 0; i < 4; i++) v[i] = _mm256_loadu_ps(x + 8 * i);
     const __m256i sizes = _mm256_setr_m128i(sizes_of(v[0], v[1]), sizes_of(v[2], v[3]));
-    const struct fours scale = fours_of(largest_of(sizes));
-    if (scale.steps == 0) {
+    const struct quantum scale = fours_of(largest_of(sizes));
+    if (scale.inverse == 0) {
         store_empty_fours(record, width, column, scale.d);
         return;
     }
-    __m256 steps = _mm256_ceil_ps(_mm256_mul_ps(_mm256_castsi256_ps(sizes), _mm256_set1_ps(scale.steps)));
+    __m256 steps = _mm256_ceil_ps(_mm256_mul_ps(_mm256_castsi256_ps(sizes), _mm256_set1_ps(scale.inverse)));
     steps = _mm256_min_ps(_mm256_max_ps(steps, _mm256_set1_ps(1)), _mm256_set1_ps(QACT_MAX_STEPS));
     const __m256 inverse = _mm256_div_ps(_mm256_set1_ps(1), _mm256_mul_ps(steps, _mm256_set1_ps(scale.d)));
     __m256i lanes = _mm256_setr_epi32(0, 0, 1, 1, 0, 0, 1, 1); /* of the fours of 8 values */

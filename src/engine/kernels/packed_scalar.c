@@ -51,8 +51,8 @@ static void quantize_fours_block(uint8_t *record, int width, int column, const f
         size[i] = above > below ? above : below;
         if (size[i] > largest) largest = size[i];
     }
-    const struct fours scale = fours_of(largest);
-    if (scale.steps == 0) {
+    const struct quantum scale = fours_of(largest);
+    if (scale.inverse == 0) {
         store_empty_fours(record, width, column, scale.d);
         return;
     }
@@ -61,7 +61,7 @@ static void quantize_fours_block(uint8_t *record, int width, int column, const f
     for (int i = 0; i < 8; i++) {
         float quarter;
         memcpy(&quarter, &size[i], sizeof quarter);
-        const float steps = fminf(fmaxf(ceilf(quarter * scale.steps), 1), QACT_MAX_STEPS);
+        const float steps = fminf(fmaxf(ceilf(quarter * scale.inverse), 1), QACT_MAX_STEPS);
         const float inverse = 1 / (steps * scale.d);
         const int16_t m = (int16_t)steps;
         memcpy(q + PACKED_BLOCK + 2 * i, &m, sizeof m);

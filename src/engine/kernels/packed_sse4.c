@@ -74,13 +74,13 @@ static void quantize_fours_block(uint8_t *record, int width, int column, const f
         sizes[i] = sizes_of(v[2 * i], v[2 * i + 1]);
         largest = _mm_max_epi32(largest, sizes[i]);
     }
-    const struct fours scale = fours_of(largest_of(largest));
-    if (scale.steps == 0) {
+    const struct quantum scale = fours_of(largest_of(largest));
+    if (scale.inverse == 0) {
         store_empty_fours(record, width, column, scale.d);
         return;
     }
     for (int i = 0; i < 4; i++) {
-        __m128 some = _mm_ceil_ps(_mm_mul_ps(_mm_castsi128_ps(sizes[i]), _mm_set1_ps(scale.steps)));
+        __m128 some = _mm_ceil_ps(_mm_mul_ps(_mm_castsi128_ps(sizes[i]), _mm_set1_ps(scale.inverse)));
         some = _mm_min_ps(_mm_max_ps(some, _mm_set1_ps(1)), _mm_set1_ps(QACT_MAX_STEPS));
         steps[i] = _mm_shuffle_epi32(_mm_cvtps_epi32(some), 0x08); /* one of each four */
         const __m128 inverse = _mm_div_ps(_mm_set1_ps(1), _mm_mul_ps(some, _mm_set1_ps(scale.d)));
