@@ -8,7 +8,7 @@ cli.build = os.getenv("WOOLLY_BUILD") or "build"
 --- Sanitized programs are several times slower: tests shorten their loops.
 cli.sanitized = (os.getenv("WOOLLY_SANITIZE") or "") ~= ""
 cli.model = cli.source .. "/tests/fixtures/stories260K.f32.gguf"
---- The same rounded to Q4_0, for tests that generate much: under a sanitizer it is a third faster.
+--- The same rounded to Q4_0, for tests that generate much: its products cost less under a sanitizer.
 cli.small_model = cli.source .. "/tests/fixtures/stories260K.q4_0.gguf"
 
 local folder -- made at first use, removed by cli.clean_up
