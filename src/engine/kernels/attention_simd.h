@@ -208,9 +208,15 @@ INLINE void add_values(float *const *acc, const float *p, const float *share, co
 
 #ifdef ATTENTION_ALONE
 #include "engine/kernels/attention_alone.h"
+
+#include "engine/kernels/attention_group.h"
 #else
 INLINE bool attend_alone(const struct attention_task *t, struct attention_part part, float *scores) {
     (void)t, (void)part, (void)scores;
+    return false;
+}
+INLINE bool attend_group(const struct attention_task *t, struct attention_part part, float *room) {
+    (void)t, (void)part, (void)room;
     return false;
 }
 #endif
@@ -333,7 +339,7 @@ static void attend(const struct attention_task *t, struct attention_part part, v
         part.sum[i] = 0;
     }
     memset(part.acc, 0, (size_t)(n_queries * n) * sizeof(float));
-    if (attend_alone(t, part, room.scores)) return;
+    if (attend_alone(t, part, room.keys) || attend_group(t, part, room.keys)) return;
     if (keys_in_tiles(t->key_type, n)) tile_queries(room.queries, t);
     for (int64_t at = t->first; at < t->last; at += KV_POSITIONS) {
         /* The first token that sees anything here. */

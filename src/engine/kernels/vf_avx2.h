@@ -84,6 +84,30 @@ static inline VF vf_load_bf16(const uint8_t *p) {
     return _mm256_castsi256_ps(_mm256_slli_epi32(wide, 16));
 }
 
+/* v, held in a register from here on: what several products take is loaded once. */
+static inline VF vf_held(VF v) {
+    __asm__("" : "+x"(v));
+    return v;
+}
+static inline void vf_store_halves(float *low, float *high, VF v) {
+    _mm_storeu_ps(low, _mm256_castps256_ps128(v));
+    _mm_storeu_ps(high, _mm256_extractf128_ps(v, 1));
+}
+/* Lane i is the sum of r[i]. */
+static inline VF vf_sums(const VF *r) {
+    VF two[4], four[2];
+    for (int i = 0; i < 4; i++) {
+        const VF a = r[2 * i], b = r[2 * i + 1];
+        two[i] = _mm256_add_ps(_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b));
+    }
+    for (int i = 0; i < 2; i++) {
+        const VF a = two[2 * i], b = two[2 * i + 1];
+        four[i] = _mm256_add_ps(_mm256_shuffle_ps(a, b, 0x44), _mm256_shuffle_ps(a, b, 0xee));
+    }
+    const VF low = _mm256_permute2f128_ps(four[0], four[1], 0x20);
+    return _mm256_add_ps(low, _mm256_permute2f128_ps(four[0], four[1], 0x31));
+}
+
 /* r[i] lane j becomes r[j] lane i. */
 static inline void vf_transpose(VF *r) {
     VF a[8], b[8];
