@@ -11,7 +11,6 @@
 
 enum {
     FLOAT_UNIT = 16,             /* rows decoded at a time */
-    PIECES_PER_THREAD = 8,
     PIECE_BYTES = 128 * 1024,    /* of weights: stays in L2 while all tiles pass */
     CHECKED_ROWS = 32,
     CHECKED_TOKENS = 16,
@@ -137,14 +136,15 @@ static void quantize_tile(struct matmul *m, int64_t tile) {
                     m->x + tile * k->width * cols, cols, cols);
 }
 
-static int64_t piece_of(const struct matmul *m) {
-    const int n_threads = m->bench->window.n_threads;
-    int64_t even = m->n_units / ((int64_t)n_threads * PIECES_PER_THREAD);
-    if (n_threads == 1 && m->n_tiles == 1) return m->n_units;
-    int64_t fits = (int64_t)(PIECE_BYTES / m->unit_bytes);
-    int64_t piece = m->n_tiles == 1 || even < fits ? even : fits;
-    piece -= m->n_tiles > 1 ? piece % m->products.units_together : 0;
-    return piece < 1 ? m->n_tiles > 1 ? m->products.units_together : 1 : piece;
+/* Units of the largest piece; *least: of the smallest. */
+static int64_t most_of_piece(const struct matmul *m, int64_t *least) {
+    if (m->n_tiles == 1) {
+        *least = m->bench->window.n_threads == 1 ? m->n_units : PACKED_STREAMS;
+        return m->n_units;
+    }
+    *least = m->products.units_together;
+    const int64_t fits = (int64_t)(PIECE_BYTES / m->unit_bytes);
+    return fits < *least ? *least : fits - fits % *least;
 }
 
 static void call(void *user, int thread, int64_t index) {
@@ -156,12 +156,13 @@ static void call(void *user, int thread, int64_t index) {
     const struct product_matrix matrix = {.type = b->type, .rows = b->rows, .cols = b->cols, .file = weights,
                                           .row_bytes = m->row_bytes,
                                           .packed = b->form == MATMUL_PACKED ? &packed : NULL};
-    int64_t first, last;
+    int64_t first, last, least;
+    const int64_t most = most_of_piece(m, &least);
     if (b->form != MATMUL_FLOAT) {
         while (threads_next(m->team, thread, m->n_tiles, 1, &first, &last)) quantize_tile(m, first);
         threads_barrier(m->team, thread);
     }
-    while (threads_next(m->team, thread, m->n_units, piece_of(m), &first, &last)) {
+    while (threads_next_half(m->team, thread, m->n_units, least, most, &first, &last)) {
         if (b->form == MATMUL_FLOAT) {
             for (int64_t u = first; u < last; u++) {
                 int64_t row = u * m->unit, left = b->rows - row;

@@ -227,29 +227,33 @@ void threads_barrier(struct threads *team, int thread) {
     atomic_fetch_sub(&team->asleep.value, 1);
 }
 
-/* The next piece of the share of `owner`. */
-static bool take(struct threads *team, int owner, uint32_t stage, int64_t n, int64_t step,
+/* The next piece of the share of `owner`: half of what is left, within the limits. */
+static bool take(struct threads *team, int owner, uint32_t stage, int64_t n, int64_t least, int64_t most,
                  int64_t *first, int64_t *last) {
     _Atomic int64_t *taken = &team->workers[owner].taken[stage % STAGES];
     const int64_t begin = n * owner / team->n_active, size = n * (owner + 1) / team->n_active - begin;
-    int64_t at = atomic_load_explicit(taken, memory_order_relaxed);
-    if (at >= size) return false; /* without a write to a line that others read */
-    if (team->n_active == 1) {
-        atomic_store_explicit(taken, at + step, memory_order_relaxed);
-    } else {
-        at = atomic_fetch_add_explicit(taken, step, memory_order_relaxed);
-    }
-    if (at >= size) return false;
+    int64_t at = atomic_load_explicit(taken, memory_order_relaxed), end;
+    do {
+        const int64_t left = size - at, half = left / 2 < most ? left / 2 : most;
+        if (left <= 0) return false; /* without a write to a line that others read */
+        end = at + (half < least ? least : half - half % least);
+        if (end > size) end = size;
+    } while (!atomic_compare_exchange_weak_explicit(taken, &at, end, memory_order_relaxed, memory_order_relaxed));
     *first = begin + at;
-    *last = begin + (size - at < step ? size : at + step);
+    *last = begin + end;
     return true;
+}
+
+bool threads_next_half(struct threads *team, int thread, int64_t n, int64_t least, int64_t most, int64_t *first,
+                       int64_t *last) {
+    const uint32_t stage = team->workers[thread].stage;
+    for (int i = 0; i < team->n_active; i++) {
+        if (take(team, (thread + i) % team->n_active, stage, n, least, most, first, last)) return true;
+    }
+    return false;
 }
 
 bool threads_next(struct threads *team, int thread, int64_t n, int64_t step, int64_t *first,
                   int64_t *last) {
-    const uint32_t stage = team->workers[thread].stage;
-    for (int i = 0; i < team->n_active; i++) {
-        if (take(team, (thread + i) % team->n_active, stage, n, step, first, last)) return true;
-    }
-    return false;
+    return threads_next_half(team, thread, n, step, step, first, last);
 }

@@ -13,19 +13,20 @@ struct job {
     struct threads *team;
     atomic_int done[STAGES][PIECES];
     atomic_int finished[STAGES];
-    atomic_int too_early;
-    int64_t step;
+    atomic_int too_early, too_long;
+    int64_t least, most;
 };
 
 static void stages(void *user, int thread) {
     struct job *job = user;
     for (int s = 0; s < STAGES; s++) {
         int64_t first, last;
-        while (threads_next(job->team, thread, PIECES, job->step, &first, &last)) {
+        while (threads_next_half(job->team, thread, PIECES, job->least, job->most, &first, &last)) {
             /* All pieces of the stage before must be done. */
             if (s > 0 && atomic_load(&job->finished[s - 1]) != PIECES) {
                 atomic_fetch_add(&job->too_early, 1);
             }
+            if (last - first > job->most) atomic_fetch_add(&job->too_long, 1);
             for (int64_t i = first; i < last; i++) {
                 atomic_fetch_add(&job->done[s][i], 1);
                 atomic_fetch_add(&job->finished[s], 1);
@@ -35,7 +36,7 @@ static void stages(void *user, int thread) {
     }
 }
 
-static void test_pieces(int n_threads, int n_active, int64_t step) {
+static void test_pieces(int n_threads, int n_active, int64_t least, int64_t most) {
     static struct job job;
     struct err err;
     struct threads *team = threads_new(n_threads, n_threads % 2 == 0, &err);
@@ -44,7 +45,8 @@ static void test_pieces(int n_threads, int n_active, int64_t step) {
     for (int repeat = 0; repeat < 20; repeat++) {
         memset(&job, 0, sizeof job);
         job.team = team;
-        job.step = step;
+        job.least = least;
+        job.most = most;
         threads_run(team, n_active, stages, &job);
         int wrong = 0;
         for (int s = 0; s < STAGES; s++) {
@@ -52,6 +54,7 @@ static void test_pieces(int n_threads, int n_active, int64_t step) {
         }
         CHECK(wrong == 0);
         CHECK(atomic_load(&job.too_early) == 0);
+        CHECK(atomic_load(&job.too_long) == 0);
     }
     threads_free(team);
 }
@@ -80,9 +83,11 @@ static void test_regions_after_sleep(void) {
 int main(void) {
     CHECK(threads_available() >= 1);
     for (int n = 1; n <= 5; n++) {
-        test_pieces(n, n, 1);
-        test_pieces(n, n, 7);
-        if (n > 1) test_pieces(n, n - 1, PIECES + 1);
+        test_pieces(n, n, 1, 1);
+        test_pieces(n, n, 7, 7);
+        test_pieces(n, n, 1, 64);
+        test_pieces(n, n, 4, PIECES);
+        if (n > 1) test_pieces(n, n - 1, PIECES + 1, PIECES + 1);
     }
     test_regions_after_sleep();
     threads_free(NULL);
