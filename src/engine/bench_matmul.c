@@ -11,7 +11,6 @@
 
 enum {
     FLOAT_UNIT = 16,             /* rows decoded at a time */
-    PIECE_BYTES = 128 * 1024,    /* of weights: stays in L2 while all tiles pass */
     CHECKED_ROWS = 32,
     CHECKED_TOKENS = 16,
 };
@@ -136,17 +135,6 @@ static void quantize_tile(struct matmul *m, int64_t tile) {
                     m->x + tile * k->width * cols, cols, cols);
 }
 
-/* Units of the largest piece; *least: of the smallest. */
-static int64_t most_of_piece(const struct matmul *m, int64_t *least) {
-    if (m->n_tiles == 1) {
-        *least = m->bench->window.n_threads == 1 ? m->n_units : PACKED_STREAMS;
-        return m->n_units;
-    }
-    *least = m->products.units_together;
-    const int64_t fits = (int64_t)(PIECE_BYTES / m->unit_bytes);
-    return fits < *least ? *least : fits - fits % *least;
-}
-
 static void call(void *user, int thread, int64_t index) {
     struct matmul *m = user;
     const struct matmul_bench *b = m->bench;
@@ -156,13 +144,14 @@ static void call(void *user, int thread, int64_t index) {
     const struct product_matrix matrix = {.type = b->type, .rows = b->rows, .cols = b->cols, .file = weights,
                                           .row_bytes = m->row_bytes,
                                           .packed = b->form == MATMUL_PACKED ? &packed : NULL};
-    int64_t first, last, least;
-    const int64_t most = most_of_piece(m, &least);
+    const struct product_pieces pieces = product_pieces(&m->products, m->n_units, m->unit_bytes, m->n_tiles == 1,
+                                                        b->window.n_threads, PACKED_STREAMS);
+    int64_t first, last;
     if (b->form != MATMUL_FLOAT) {
         while (threads_next(m->team, thread, m->n_tiles, 1, &first, &last)) quantize_tile(m, first);
         threads_barrier(m->team, thread);
     }
-    while (threads_next_half(m->team, thread, m->n_units, least, most, &first, &last)) {
+    while (threads_next_half(m->team, thread, m->n_units, pieces.least, pieces.most, &first, &last)) {
         if (b->form == MATMUL_FLOAT) {
             for (int64_t u = first; u < last; u++) {
                 int64_t row = u * m->unit, left = b->rows - row;

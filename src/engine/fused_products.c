@@ -2,9 +2,6 @@
  * What they multiply comes from fused_prepare.c. */
 #include "engine/fused_pass.h"
 
-/* Weight bytes of a piece in prefill: stays in L2 while all tiles of activations pass. */
-#define PIECE_BYTES (128 * 1024)
-
 /* ---- products ---- */
 
 /* Decoded rows of a unit, kept for the tiles that follow. */
@@ -97,17 +94,9 @@ static size_t unit_bytes_of(const struct fused *f, const struct fused_matrix *m)
     return m->product.packed != NULL ? m->product.packed->group_bytes : (size_t)f->kernels.unit * m->w->row_bytes;
 }
 
-/* Units of pieces: long runs of weights in decode, what stays in L2 in prefill, and in either ever less. */
-struct piece_sizes {
-    int64_t least, most;
-};
-
-/* n: columns; streams: units that decode reads at once. */
-static struct piece_sizes sizes_of(const struct pass *p, int64_t n_units, size_t unit_bytes, int64_t n, int64_t streams) {
-    const struct fused *f = p->f;
-    if (pass_is_tile(f, n)) return (struct piece_sizes){.least = p->n_active == 1 ? n_units : streams, .most = n_units};
-    const int64_t fits = unit_bytes > 0 ? (int64_t)(PIECE_BYTES / unit_bytes) : 1, least = f->kernels.units_together;
-    return (struct piece_sizes){.least = least, .most = fits < least ? least : fits - fits % least};
+/* streams: units that decode reads at once. */
+static struct product_pieces pieces_of(const struct pass *p, int64_t n_units, size_t unit_bytes, int64_t n, int64_t streams) {
+    return product_pieces(&p->f->kernels, n_units, unit_bytes, pass_is_tile(p->f, n), p->n_active, streams);
 }
 
 /* Units [from, to) of one tile, as many at once as are read as streams. */
@@ -162,8 +151,8 @@ void pass_run_jobs(struct pass *p, int thread, const struct job *jobs, int n_job
     struct fused *f = p->f;
     int64_t total = 0, first, last;
     for (int j = 0; j < n_jobs; j++) total += jobs[j].m->n_units;
-    const struct piece_sizes sizes = sizes_of(p, total, unit_bytes_of(f, jobs[0].m), in->q.n, PACKED_STREAMS);
-    while (threads_next_half(f->team, thread, total, sizes.least, sizes.most, &first, &last)) {
+    const struct product_pieces pieces = pieces_of(p, total, unit_bytes_of(f, jobs[0].m), in->q.n, PACKED_STREAMS);
+    while (threads_next_half(f->team, thread, total, pieces.least, pieces.most, &first, &last)) {
         int64_t begin = 0; /* of the job's units among all */
         for (int j = 0; j < n_jobs; begin += jobs[j].m->n_units, j++) {
             int64_t from = (first > begin ? first : begin) - begin;
@@ -260,9 +249,9 @@ void pass_feed_forward(struct pass *p, int thread, const struct layer *weights,
     const bool streams = tiles == 1 && params->n_ff % FUSED_CHUNK == 0 && layer->gate.product.type == layer->up.product.type &&
                          product_has_streams(k, &layer->gate.product) && product_has_streams(k, &layer->up.product);
     const int64_t together = is_float ? 1 : k->tiles_together;
-    const struct piece_sizes sizes = sizes_of(p, chunks, bytes, p->n, PACKED_STREAMS / 2);
+    const struct product_pieces pieces = pieces_of(p, chunks, bytes, p->n, PACKED_STREAMS / 2);
     int64_t first, last;
-    while (threads_next_half(f->team, thread, chunks, sizes.least, sizes.most, &first, &last)) {
+    while (threads_next_half(f->team, thread, chunks, pieces.least, pieces.most, &first, &last)) {
         self->bytes += (uint64_t)(last - first) * bytes;
         const int64_t half = streams ? (last - first) / 2 : 0;
         for (int64_t i = first; i < first + half; i++) {

@@ -3,6 +3,8 @@
 
 /* Columns that take turns with a panel. */
 #define PANEL_COLUMNS_TOGETHER 256
+/* Weight bytes of a piece that many tiles of activations pass: stays in L2. */
+#define PIECE_BYTES (128 * 1024)
 
 struct product_kernels product_kernels_of(enum isa isa, bool repack) {
     struct product_kernels k = {.packed = packed_kernels_get(isa), .rows = row_kernels_get(isa),
@@ -15,6 +17,13 @@ struct product_kernels product_kernels_of(enum isa isa, bool repack) {
         k.tiles_together = PANEL_COLUMNS_TOGETHER / PANEL_COLUMNS;
     }
     return k;
+}
+
+struct product_pieces product_pieces(const struct product_kernels *k, int64_t n_units, size_t unit_bytes, bool one_tile,
+                                     int64_t n_threads, int64_t streams) {
+    if (one_tile) return (struct product_pieces){.least = n_threads == 1 ? n_units : streams, .most = n_units};
+    const int64_t fits = unit_bytes > 0 ? (int64_t)(PIECE_BYTES / unit_bytes) : 1, least = k->units_together;
+    return (struct product_pieces){.least = least, .most = fits < least ? least : fits - fits % least};
 }
 
 static int64_t tile_columns(const struct product_kernels *k, const struct product_input *in, int64_t tile) {

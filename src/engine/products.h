@@ -38,6 +38,15 @@ struct product_input {
     int64_t tile_blocks; /* of 32 values, that the records of a tile have room for */
 };
 
+/* Units of the pieces in which threads take a product's units (threads_next_half). */
+struct product_pieces {
+    int64_t least, most;
+};
+/* one_tile: long runs of weights, as many streams at least as `streams`; else what stays in L2 while all tiles
+ * pass. */
+struct product_pieces product_pieces(const struct product_kernels *k, int64_t n_units, size_t unit_bytes, bool one_tile,
+                                     int64_t n_threads, int64_t streams);
+
 /* y[c * stride + r] of units [unit, unit + n_units) and the columns of tiles [tile, tile + n_tiles), c and r
  * counted from the first of them. Units of a packed matrix are always whole, and so is the width of a tile
  * (1, 2, 4 ..): y has room for that. scratch: PRODUCT_SCRATCH bytes, 64-byte aligned. Any thread; allocates
