@@ -114,10 +114,8 @@ static void fused_decode(struct attention *a, int thread, int64_t copy) {
         int64_t head = first / n_parts, from = first % n_parts * FUSED_PART, to = from + FUSED_PART;
         struct attention_task task =
             task_of(a, copy, head, 0, 1, from, to < a->positions ? to : a->positions);
-        if (first + threads_count(a->team) < b->n_head_kv * n_parts) {
-            const int64_t next = first + threads_count(a->team), row = next % n_parts * FUSED_PART;
-            task.next_keys = kv_cache_key_rows(&a->fused_cache, copy, next / n_parts) + (size_t)row * task.key_row;
-            task.next_values = kv_cache_value_rows(&a->fused_cache, copy, next / n_parts) + (size_t)row * task.value_row;
+        if (threads_own(a->team, thread, b->n_head_kv * n_parts, last)) {
+            kv_cache_expect(&task, &a->fused_cache, copy, last / n_parts, last % n_parts * FUSED_PART);
         }
         a->fused->attend(&task, a->parts[first], scratch_of(a, thread));
     }

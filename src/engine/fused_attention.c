@@ -37,14 +37,6 @@ static struct attention_task task_of(const struct pass *p, int64_t index, int64_
         .scale = m->attention_scale};
 }
 
-/* task->next_*: of position `at` in a head that this thread likely comes to next. */
-static void expect_next(struct attention_task *task, const struct pass *p, int64_t index, int64_t head, int64_t token,
-                        int64_t at) {
-    const struct context *c = pass_owner(p, token);
-    task->next_keys = kv_cache_key_rows(&c->kv, index, head) + (size_t)at * c->kv.key_row;
-    task->next_values = kv_cache_value_rows(&c->kv, index, head) + (size_t)at * c->kv.value_row;
-}
-
 static float *mixed_of(const struct pass *p, int64_t token, int64_t head) {
     const struct model_params *m = &p->c->model->params;
     return p->f->mixed + token * m->n_head * m->head_dim +
@@ -73,11 +65,10 @@ static void attend_whole(struct pass *p, int thread, int64_t index, int64_t head
         return;
     }
     struct attention_task task = task_of(p, index, head, token, n_tokens, 0, last);
-    const int64_t next_head = head + threads_count(p->f->team);
     if (token + n_tokens < p->n) { /* the next sequence's, mostly */
-        expect_next(&task, p, index, head, token + n_tokens, 0);
-    } else if (n_tokens == 1 && next_head < m->n_head_kv) {
-        expect_next(&task, p, index, next_head, 0, 0);
+        kv_cache_expect(&task, &pass_owner(p, token + n_tokens)->kv, index, head, 0);
+    } else if (n_tokens == 1 && threads_own(p->f->team, thread, m->n_head_kv, head + 1)) {
+        kv_cache_expect(&task, &pass_owner(p, 0)->kv, index, head + 1, 0);
     }
     p->f->attention->attend(&task, self->part, self->attention);
     attention_merge(mixed_of(p, token, head), width, &self->part, 1, n_tokens, group, dim);
@@ -92,15 +83,13 @@ static void attend_parts(struct pass *p, int thread, int64_t index, int64_t n_pa
     int64_t first, last;
     pass_barrier(p, thread, FUSED_ATTENTION); /* all keys are stored */
     while (threads_next(f->team, thread, m->n_head_kv * n_parts, 1, &first, &last)) {
-        const int64_t head = first / n_parts, part = first % n_parts, next = first + threads_count(f->team);
+        int64_t head = first / n_parts, part = first % n_parts;
         for (int64_t t = 0; t < p->n; t++) {
             int64_t seen = pass_position(p, t) + 1, from = part * FUSED_PART;
             int64_t to = from + FUSED_PART < seen ? from + FUSED_PART : seen;
             struct attention_task task = task_of(p, index, head, t, 1, from < to ? from : to, to);
-            if (t + 1 < p->n) {
-                expect_next(&task, p, index, head, t + 1, from);
-            } else if (next < m->n_head_kv * n_parts) {
-                expect_next(&task, p, index, next / n_parts, 0, next % n_parts * FUSED_PART);
+            if (p->n == 1 && threads_own(f->team, thread, m->n_head_kv * n_parts, last)) {
+                kv_cache_expect(&task, &pass_owner(p, t)->kv, index, last / n_parts, last % n_parts * FUSED_PART);
             }
             f->attention->attend(&task, f->parts[(t * m->n_head_kv + head) * f->max_parts + part],
                                  self->attention);

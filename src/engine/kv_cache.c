@@ -115,6 +115,12 @@ const uint8_t *kv_cache_value_rows(const struct kv_cache *cache, int64_t layer, 
     return cache->values + rows_before(cache, layer, head) * cache->value_row;
 }
 
+void kv_cache_expect(struct attention_task *task, const struct kv_cache *cache, int64_t layer, int64_t head,
+                     int64_t position) {
+    task->next_keys = kv_cache_key_rows(cache, layer, head) + (size_t)position * cache->key_row;
+    task->next_values = kv_cache_value_rows(cache, layer, head) + (size_t)position * cache->value_row;
+}
+
 const float *kv_cache_keys(const struct kv_cache *cache, int64_t layer, int64_t head) {
     return (const float *)(const void *)kv_cache_key_rows(cache, layer, head);
 }

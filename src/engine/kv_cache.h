@@ -44,6 +44,9 @@ const uint8_t *kv_cache_value_rows(const struct kv_cache *cache, int64_t layer, 
 /* The same of F32 rows, head_dim apart. */
 const float *kv_cache_keys(const struct kv_cache *cache, int64_t layer, int64_t head);
 const float *kv_cache_values(const struct kv_cache *cache, int64_t layer, int64_t head);
+/* task->next_*: a head's rows from a position on, likely what is read after the task. */
+void kv_cache_expect(struct attention_task *task, const struct kv_cache *cache, int64_t layer, int64_t head,
+                     int64_t position);
 /* Bytes of keys and values together that n positions take. */
 uint64_t kv_cache_bytes(const struct kv_cache *cache, int64_t n_positions);
 

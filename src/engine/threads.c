@@ -227,11 +227,20 @@ void threads_barrier(struct threads *team, int thread) {
     atomic_fetch_sub(&team->asleep.value, 1);
 }
 
+/* Where the share of `owner` begins; that of the last and one: n. */
+static int64_t share_begin(const struct threads *team, int owner, int64_t n) {
+    return n * owner / team->n_active;
+}
+
+bool threads_own(const struct threads *team, int thread, int64_t n, int64_t i) {
+    return i >= share_begin(team, thread, n) && i < share_begin(team, thread + 1, n);
+}
+
 /* The next piece of the share of `owner`: half of what is left, within the limits. */
 static bool take(struct threads *team, int owner, uint32_t stage, int64_t n, int64_t least, int64_t most,
                  int64_t *first, int64_t *last) {
     _Atomic int64_t *taken = &team->workers[owner].taken[stage % STAGES];
-    const int64_t begin = n * owner / team->n_active, size = n * (owner + 1) / team->n_active - begin;
+    const int64_t begin = share_begin(team, owner, n), size = share_begin(team, owner + 1, n) - begin;
     int64_t at = atomic_load_explicit(taken, memory_order_relaxed), end;
     do {
         const int64_t left = size - at, half = left / 2 < most ? left / 2 : most;

@@ -38,7 +38,9 @@ void threads_barrier(struct threads *threads, int thread);
  * the same n and step. Each stage starts anew after the barrier. */
 bool threads_next(struct threads *threads, int thread, int64_t n, int64_t step, int64_t *first,
                   int64_t *last);
-/* The same in pieces that become smaller: half of what is left of a share, but at most `most`, and multiples of
+/* Whether piece i of n is of the thread's own share, which it takes in order. */
+bool threads_own(const struct threads *threads, int thread, int64_t n, int64_t i);
+/* As threads_next, in pieces that become smaller: half of what is left of a share, but at most `most`, and multiples of
  * `least` (the last one may be fewer): long runs at first, and threads that are done at the same time. */
 bool threads_next_half(struct threads *threads, int thread, int64_t n, int64_t least, int64_t most, int64_t *first,
                        int64_t *last);

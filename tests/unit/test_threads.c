@@ -13,7 +13,7 @@ struct job {
     struct threads *team;
     atomic_int done[STAGES][PIECES];
     atomic_int finished[STAGES];
-    atomic_int too_early, too_long;
+    atomic_int too_early, too_long, owned;
     int64_t least, most;
 };
 
@@ -21,6 +21,7 @@ static void stages(void *user, int thread) {
     struct job *job = user;
     for (int s = 0; s < STAGES; s++) {
         int64_t first, last;
+        for (int i = 0; i < PIECES; i++) atomic_fetch_add(&job->owned, threads_own(job->team, thread, PIECES, i));
         while (threads_next_half(job->team, thread, PIECES, job->least, job->most, &first, &last)) {
             /* All pieces of the stage before must be done. */
             if (s > 0 && atomic_load(&job->finished[s - 1]) != PIECES) {
@@ -55,6 +56,7 @@ static void test_pieces(int n_threads, int n_active, int64_t least, int64_t most
         CHECK(wrong == 0);
         CHECK(atomic_load(&job.too_early) == 0);
         CHECK(atomic_load(&job.too_long) == 0);
+        CHECK(atomic_load(&job.owned) == STAGES * PIECES); /* each piece is in one share */
     }
     threads_free(team);
 }
