@@ -62,29 +62,26 @@ struct rows_by_turns {
     int64_t n_values, n_keys;
 };
 
-/* Asks for the share of ROWS rows that goes with one of so many pairs. */
-INLINE void ask_share(const float *rows, int pair, int n_pairs, const int64_t n) {
+/* Asks for the share of ROWS rows from row j on that goes with one of so many pairs; rows: or NULL. */
+INLINE void ask_share(const float *rows, int64_t j, int pair, int n_pairs, const int64_t n) {
     const int lines = ROWS * (int)n / 16, some = (lines + n_pairs - 1) / n_pairs;
-    for (int i = pair * some; rows != NULL && i < (pair + 1) * some && i < lines; i++) kv_prefetch(rows + i * 16);
+    for (int i = pair * some; rows != NULL && i < (pair + 1) * some && i < lines; i++) kv_prefetch(rows + j * n + i * 16);
 }
 
 INLINE void group_by_turns(const struct group *g, const struct rows_by_turns *r, const int64_t n, float scale) {
-    const float *keys_ahead = r->keys_ahead, *values_ahead = r->values_ahead;
     for (int64_t j = 0; j < r->n_keys || j < r->n_values; j += ROWS) {
         for (int k = 0; k < g->n_pairs; k++) {
             float *s = g->next + 2 * k * KV_POSITIONS + j;
             const float *p = g->now + 2 * k * KV_POSITIONS + j;
-            ask_share(keys_ahead, k, g->n_pairs, n);
+            ask_share(r->keys_ahead, j, k, g->n_pairs, n);
             if (j < r->n_keys) score_rows(s, &g->pair[k], r->keys + j * n, n, scale);
-            ask_share(values_ahead, k, g->n_pairs, n);
+            ask_share(r->values_ahead, j, k, g->n_pairs, n);
             if (j + ROWS <= r->n_values) {
                 add_rows(&g->pair[k], p, r->values + j * n, ROWS, n);
             } else {
                 for (int64_t i = j; i < r->n_values; i++) add_rows(&g->pair[k], p + i - j, r->values + i * n, 1, n);
             }
         }
-        if (keys_ahead != NULL) keys_ahead += ROWS * n;
-        if (values_ahead != NULL) values_ahead += ROWS * n;
     }
 }
 
@@ -104,13 +101,11 @@ INLINE void weigh_group(const struct group *g, const struct attention_task *t, s
     }
 }
 
-/* The rows of the block at `at`; behind the last block those of `next`, or NULL. */
-INLINE const float *block_at(const struct attention_task *t, const void *rows, const void *next, int64_t at,
-                             const int64_t n) {
+/* The block at `at`; behind the last one that of `next`, some rows in, or NULL. */
+INLINE const float *block_at(const struct attention_task *t, const void *rows, int64_t at, const void *next,
+                             int64_t some, const int64_t n) {
     if (rows_from(t, at) > 0) return (const float *)rows + at * n;
-    int64_t end = t->first;
-    while (rows_from(t, end) > 0) end += KV_POSITIONS;
-    return next == NULL ? NULL : (const float *)next + (at - end) * n;
+    return next == NULL ? NULL : (const float *)next + some * n;
 }
 
 INLINE void blocks_of_group(const struct attention_task *t, struct attention_part part, float *room, const int64_t n) {
@@ -130,8 +125,8 @@ INLINE void blocks_of_group(const struct attention_task *t, struct attention_par
             .n_values = rows, .n_keys = next_rows,
             .values = rows > 0 ? (const float *)t->values + at * n : NULL,
             .keys = next_rows > 0 ? (const float *)t->keys + next * n : NULL,
-            .values_ahead = block_at(t, t->values, t->next_values, next, n),
-            .keys_ahead = block_at(t, t->keys, t->next_keys, next + KV_POSITIONS, n)};
+            .values_ahead = block_at(t, t->values, next, t->next_values, 0, n),
+            .keys_ahead = block_at(t, t->keys, next + KV_POSITIONS, t->next_keys, next_rows > 0 ? 0 : KV_POSITIONS, n)};
         if (rows > 0) weigh_group(&g, t, part, rows);
         group_by_turns(&g, &by_turns, n, t->scale);
         float *kept = g.now;
@@ -142,7 +137,7 @@ INLINE void blocks_of_group(const struct attention_task *t, struct attention_par
     }
 }
 
-/* False when the task is none of these. room: two blocks of keys as floats. */
+/* False when the task is none of these. room: two blocks of keys as floats, and a row. */
 INLINE bool attend_group(const struct attention_task *t, struct attention_part part, float *room) {
     const int64_t n = t->head_dim;
     if (t->n_tokens != 1 || t->group < 2 || t->group > GROUP_MOST || t->key_type != KV_F32 ||

@@ -1,6 +1,7 @@
 /* attention_simd.h - attention in the registers of the including file, included once per ISA after its
  * vf_*.h. A file with layouts of its own (attention_tiles_*.h) includes them before and defines
- * ATTENTION_TILES; one that reads faster for a query alone (attention_alone.h) defines ATTENTION_ALONE. */
+ * ATTENTION_TILES; one with ways of its own for a single token's queries (attention_alone.h,
+ * attention_group.h) defines ATTENTION_ALONE. */
 #include "engine/kernels/vf_exp.h"
 
 #include "engine/kernels/attention_rows.h"
