@@ -103,7 +103,7 @@ static void multiply_units(struct matmul *m, int thread, const struct product_ma
     const struct product_input in = input_of(m);
     uint8_t *scratch = m->scratch + (size_t)thread * PRODUCT_SCRATCH;
     int64_t next = first;
-    if (m->n_tiles == 1 && product_has_streams(k, matrix)) {
+    if (product_has_streams(k, matrix, m->bench->n_tokens)) {
         const int64_t length = (last - first) / PACKED_STREAMS;
         const struct product_matrix *const same[PACKED_STREAMS] = {matrix, matrix, matrix, matrix};
         for (; next < first + length; next++) {

@@ -132,7 +132,7 @@ static void run_range(struct pass *p, struct fused_thread *self, const struct jo
         for (int64_t u = from; u < to; u++) {
             for (int64_t t = 0; t < tiles; t++) run_units(p, self, job, u, 1, in, t, 1);
         }
-    } else if (tiles == 1 && product_has_streams(k, &job->m->product)) {
+    } else if (product_has_streams(k, &job->m->product, in->q.n)) {
         run_streams(p, self, job, from, to, in);
     } else {
         for (int64_t t = 0; t < tiles; t += k->tiles_together) {
@@ -246,16 +246,17 @@ void pass_feed_forward(struct pass *p, int thread, const struct layer *weights,
     const bool is_float = layer->gate.is_float || layer->up.is_float;
     const int64_t chunks = (params->n_ff + FUSED_CHUNK - 1) / FUSED_CHUNK, tiles = pass_tiles(f, p->n);
     const size_t bytes = 2 * (size_t)(FUSED_CHUNK / k->unit) * unit_bytes_of(f, &layer->gate);
-    const bool streams = tiles == 1 && params->n_ff % FUSED_CHUNK == 0 && layer->gate.product.type == layer->up.product.type &&
-                         product_has_streams(k, &layer->gate.product) && product_has_streams(k, &layer->up.product);
+    const bool streams = params->n_ff % FUSED_CHUNK == 0 && layer->gate.product.type == layer->up.product.type &&
+                         product_has_streams(k, &layer->gate.product, p->n) &&
+                         product_has_streams(k, &layer->up.product, p->n);
     const int64_t together = is_float ? 1 : k->tiles_together;
     const struct product_pieces pieces = pieces_of(p, chunks, bytes, p->n, PACKED_STREAMS / 2);
     int64_t first, last;
     while (threads_next_half(f->team, thread, chunks, pieces.least, pieces.most, &first, &last)) {
         self->bytes += (uint64_t)(last - first) * bytes;
-        const int64_t half = streams ? (last - first) / 2 : 0;
+        const int64_t half = streams ? (last - first) / 2 : 0, width = qact_width(p->n);
         for (int64_t i = first; i < first + half; i++) {
-            const struct chunk pair[] = {chunk_of(p, self, i, 0, k->width), chunk_of(p, self, i + half, 1, k->width)};
+            const struct chunk pair[] = {chunk_of(p, self, i, 0, width), chunk_of(p, self, i + half, 1, width)};
             stream_chunks(p, self, layer, &in, pair, 2);
             for (int c = 0; c < 2; c++) finish_chunk(p, &pair[c], p->n, 0, 1, down);
         }

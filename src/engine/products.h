@@ -56,9 +56,9 @@ void product_block(const struct product_kernels *k, const struct product_matrix 
                    int64_t unit, int64_t n_units, int64_t tile, int64_t n_tiles, float *y, int64_t stride,
                    void *scratch);
 
-/* Whether single tiles are best multiplied by PACKED_STREAMS units at once, each read as a stream. */
-static inline bool product_has_streams(const struct product_kernels *k, const struct product_matrix *m) {
-    return m->packed != NULL && k->packed->streams[m->type] != NULL;
+/* Whether n columns are best multiplied by PACKED_STREAMS units at once, each read as a stream. */
+static inline bool product_has_streams(const struct product_kernels *k, const struct product_matrix *m, int64_t n) {
+    return m->packed != NULL && n <= k->packed->stream_width && k->packed->streams[m->type] != NULL;
 }
 /* y[s][c * stride + r] of unit units[s] of matrix m[s], all of one type and width; the only tile. */
 void product_streams(const struct product_kernels *k, const struct product_matrix *const *m, const int64_t *units,

@@ -105,7 +105,7 @@ static void test_type(enum tensor_type type, int64_t rows, int64_t cols) {
         if (!(d < 0.01)) fprintf(stderr, "%s: distance %g\n", tensor_type_info(type)->name, d);
         CHECK(d < 0.01);
         for (int width = 1; width <= k->max_width; width *= 2) {
-            for (int as_streams = 0; as_streams <= (k->streams[type] != NULL && width <= 4); as_streams++) {
+            for (int as_streams = 0; as_streams <= (k->streams[type] != NULL && width <= k->stream_width); as_streams++) {
                 memset(y, 0x7f, y_bytes);
                 multiply(y, k, type, &m, x, width, as_streams);
                 bool equal = k->fused

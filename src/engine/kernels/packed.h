@@ -76,7 +76,8 @@ struct packed_kernels {
     void (*group[TENSOR_TYPE_COUNT])(float *y, int64_t stride, const uint8_t *w,
                                      const void *records, int width, int64_t n_blocks);
     /* The same of PACKED_STREAMS groups by turns, to y[s][c * stride + r], for memory that gives more to
-     * several streams than to one; widths up to 4. NULL where it does not. */
+     * several streams than to one; widths up to stream_width. NULL where it does not. */
+    int stream_width;
     void (*streams[TENSOR_TYPE_COUNT])(float *const *y, int64_t stride, const uint8_t *const *groups,
                                        const void *records, int width, int64_t n_blocks);
 };

@@ -3,7 +3,7 @@
 
 #include "engine/kernels/packed_dot_maddubs.h"
 
-enum { MAX_WIDTH = 4 };
+enum { MAX_WIDTH = 4, STREAM_WIDTH = 4, STREAM_AHEAD_BYTES = 512 };
 
 #include "engine/kernels/packed_simd.h"
 
@@ -19,5 +19,6 @@ const struct packed_kernels packed_kernels_avx2 = {
     .fused = true,
     .quantize = {packed_quantize_avx2, packed_quantize_fours_avx2},
     .group = PACKED_GROUPS,
+    .stream_width = STREAM_WIDTH,
     .streams = PACKED_STREAM_GROUPS,
 };

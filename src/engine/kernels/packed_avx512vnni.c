@@ -5,9 +5,12 @@
 
 #include "engine/kernels/packed_dot_vnni.h"
 
-enum { MAX_WIDTH = 16 };
+enum { MAX_WIDTH = 16, STREAM_WIDTH = 1, STREAM_AHEAD_BYTES = 1024 };
 
 #include "engine/kernels/packed_simd.h"
+
+#include "engine/kernels/packed_together_vnni.h"
+#include "engine/kernels/packed_streams.h"
 
 const struct packed_kernels packed_kernels_avx512vnni = {
     .name = "avx512vnni",
@@ -17,4 +20,6 @@ const struct packed_kernels packed_kernels_avx512vnni = {
     .fused = true,
     .quantize = {packed_quantize_avx2},
     .group = PACKED_GROUPS,
+    .stream_width = STREAM_WIDTH,
+    .streams = PACKED_STREAM_GROUPS,
 };

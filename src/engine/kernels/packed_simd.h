@@ -8,12 +8,30 @@
  * asking, Q8_0 is 14 % slower and Q4_0 7 %. */
 enum { PREFETCH_BYTES = 256, LEAST_WIDTH_TO_PREFETCH = 4 };
 
+/* acc[c] + a block in lines times column c of the record x. */
+INLINE void add_block(VF *acc, const VI *lines, const struct scales *scales, const struct packed_format f,
+                      const uint8_t *x, const int W) {
+    const int lines_of_part = 8 / f.scales, step = line_step(W);
+#pragma GCC unroll 16
+    for (int c = 0; c < W; c += step) {
+        VI dot[2][LINE_STEP], start[LINE_STEP][2], first[LINE_STEP];
+        for (int j = 0; j < step; j++) start_values(start[j], f, column_of(f, x, W, c + j));
+        for (int h = 0; h < f.scales; h++) {
+            for (int j = 0; j < step; j++) first[j] = start[j][h];
+            dot_lines(dot[h], lines + 4 * h, column_of(f, x, W, c).q + 16 * h, lines_of_part, f, first, W);
+        }
+        for (int j = 0; j < step; j++) {
+            VI both[2] = {dot[0][j], dot[f.scales - 1][j]};
+            acc[c + j] = finish_block(acc[c + j], f, both, scales, column_of(f, x, W, c + j));
+        }
+    }
+}
+
 INLINE void group_body(const enum tensor_type type, const int W, float *y, int64_t stride,
                        const uint8_t *w, const uint8_t *x, int64_t n_blocks) {
     const struct packed_format f = formats[type];
     const int plane = PACKED_PLANE_BYTES(f) * ROWS, scale_bytes = PACKED_SCALE_BYTES(f) * ROWS;
     const int tile = PACKED_TILE_BYTES(f) * ROWS, share = tile / f.blocks;
-    const int lines_of_part = 8 / f.scales, step = line_step(W);
     VF acc[MAX_WIDTH];
     for (int c = 0; c < W; c++) acc[c] = vf_zero();
     for (int64_t t = 0; t < n_blocks / f.blocks; t++, w += tile) {
@@ -29,20 +47,7 @@ INLINE void group_body(const enum tensor_type type, const int W, float *y, int64
             unpack_lines(lines, f, planes + i * plane);
             prepare_lines(lines, W);
             const struct scales scales = load_scales(f, of_blocks + i * scale_bytes, w_d, w_dmin);
-#pragma GCC unroll 16
-            for (int c = 0; c < W; c += step) {
-                VI dot[2][LINE_STEP], start[LINE_STEP][2], first[LINE_STEP];
-                for (int j = 0; j < step; j++) start_values(start[j], f, column_of(f, x, W, c + j));
-                for (int h = 0; h < f.scales; h++) {
-                    for (int j = 0; j < step; j++) first[j] = start[j][h];
-                    dot_lines(dot[h], lines + 4 * h, column_of(f, x, W, c).q + 16 * h, lines_of_part, f,
-                              first, W);
-                }
-                for (int j = 0; j < step; j++) {
-                    VI both[2] = {dot[0][j], dot[f.scales - 1][j]};
-                    acc[c + j] = finish_block(acc[c + j], f, both, &scales, column_of(f, x, W, c + j));
-                }
-            }
+            add_block(acc, lines, &scales, f, x, W);
         }
     }
     for (int c = 0; c < W; c++) vf_store(y + c * stride, acc[c]);

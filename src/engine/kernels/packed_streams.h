@@ -1,12 +1,6 @@
 /* packed_streams.h - PACKED_STREAMS groups of the packed layout by turns, block by block, each a stream of
- * memory. Included after packed_simd.h and dot_together by levels whose memory gives more to several streams. */
-
-/* Ahead within each stream; 8-bit weights are read fast enough without. */
-enum { STREAM_AHEAD_BYTES = 512 };
-
-INLINE void ask_ahead(const uint8_t *w, const struct packed_format f, const int bytes) {
-    for (int at = 0; f.base_bits < 8 && at < bytes; at += 64) prefetch(w + STREAM_AHEAD_BYTES + at);
-}
+ * memory. Included after packed_simd.h and a packed_together_*.h by levels whose memory gives more to several
+ * streams. */
 
 /* d and dmin of a tile of each stream. */
 INLINE void load_supers(VF *d, VF *dmin, const uint8_t *const *w, const struct packed_format f) {
@@ -21,7 +15,7 @@ INLINE void together_body(const enum tensor_type type, float *const *y, const ui
                           const uint8_t *x, int64_t n_blocks) {
     const struct packed_format f = formats[type];
     const int plane = PACKED_PLANE_BYTES(f) * ROWS, scale_bytes = PACKED_SCALE_BYTES(f) * ROWS;
-    const int tile = PACKED_TILE_BYTES(f) * ROWS, share = tile / f.blocks;
+    const int tile = PACKED_TILE_BYTES(f) * ROWS;
     const int scales_at = PACKED_SUPER_BYTES(f) * ROWS, planes_at = scales_at + f.blocks * scale_bytes;
     VF acc[PACKED_STREAMS];
     const uint8_t *w[PACKED_STREAMS];
@@ -41,7 +35,7 @@ INLINE void together_body(const enum tensor_type type, float *const *y, const ui
             start_values(start, f, column);
             dot_together(dot, planes, column.q, f, start[0]);
             for (int s = 0; s < PACKED_STREAMS; s++) {
-                ask_ahead(w[s] + i * share, f, share);
+                ask_together(w[s], f, i);
                 const struct scales scales = load_scales(f, w[s] + scales_at + i * scale_bytes, w_d[s], w_dmin[s]);
                 acc[s] = finish_block(acc[s], f, &dot[s], &scales, column);
             }
@@ -60,7 +54,6 @@ INLINE void streams_body(const enum tensor_type type, const int W, float *const 
     }
     const int plane = PACKED_PLANE_BYTES(f) * ROWS, scale_bytes = PACKED_SCALE_BYTES(f) * ROWS;
     const int tile = PACKED_TILE_BYTES(f) * ROWS, share = tile / f.blocks;
-    const int lines_of_part = 8 / f.scales;
     VF acc[PACKED_STREAMS][4];
     const uint8_t *w[PACKED_STREAMS];
     for (int s = 0; s < PACKED_STREAMS; s++) {
@@ -80,16 +73,7 @@ INLINE void streams_body(const enum tensor_type type, const int W, float *const 
                 VI lines[8];
                 unpack_lines(lines, f, planes + i * plane);
                 const struct scales scales = load_scales(f, of_blocks + i * scale_bytes, w_d[s], w_dmin[s]);
-#pragma GCC unroll 4
-                for (int c = 0; c < W; c++) {
-                    const struct column column = column_of(f, x, W, c);
-                    VI dot[2], start[2];
-                    start_values(start, f, column);
-                    for (int h = 0; h < f.scales; h++) {
-                        dot_lines(&dot[h], lines + 4 * h, column.q + 16 * h, lines_of_part, f, &start[h], W);
-                    }
-                    acc[s][c] = finish_block(acc[s][c], f, dot, &scales, column);
-                }
+                add_block(acc[s], lines, &scales, f, x, W);
             }
         }
         for (int s = 0; s < PACKED_STREAMS; s++) w[s] += tile;
@@ -99,13 +83,17 @@ INLINE void streams_body(const enum tensor_type type, const int W, float *const 
     }
 }
 
+/* Widths beyond the level's are not compiled. */
+#define AT_MOST(width) (STREAM_WIDTH < (width) ? STREAM_WIDTH : (width))
 #define STREAM(type)                                                                               \
     static void streams_##type(float *const *y, int64_t stride, const uint8_t *const *groups,      \
                                const void *records, int width, int64_t n_blocks) {                 \
-        switch (width) {                                                                           \
-        case 1: streams_body(TENSOR_##type, 1, y, stride, groups, records, n_blocks); break;       \
-        case 2: streams_body(TENSOR_##type, 2, y, stride, groups, records, n_blocks); break;       \
-        default: streams_body(TENSOR_##type, 4, y, stride, groups, records, n_blocks); break;      \
+        if (width == 1) {                                                                          \
+            streams_body(TENSOR_##type, 1, y, stride, groups, records, n_blocks);                  \
+        } else if (STREAM_WIDTH >= 2 && width == 2) {                                              \
+            streams_body(TENSOR_##type, AT_MOST(2), y, stride, groups, records, n_blocks);         \
+        } else if (STREAM_WIDTH >= 4) {                                                            \
+            streams_body(TENSOR_##type, AT_MOST(4), y, stride, groups, records, n_blocks);         \
         }                                                                                          \
     }
 STREAM(Q4_0) STREAM(Q4_1) STREAM(Q5_0) STREAM(Q5_1) STREAM(Q8_0) STREAM(Q2_K) STREAM(Q3_K) STREAM(Q4_K)

@@ -28,6 +28,7 @@ INLINE VI vi_xor(VI a, VI b) { return _mm512_xor_si512(a, b); }
 INLINE VI vi_shift_right_by(VI v, int n) { return _mm512_srl_epi16(v, _mm_cvtsi32_si128(n)); }
 #define vi_double_32(v, n) _mm512_slli_epi32(v, (unsigned)(n))
 INLINE VI vi_halve_32(VI v) { return _mm512_srai_epi32(v, 1); }
+INLINE VI vi_sixteenth_32(VI v) { return _mm512_srai_epi32(v, 4); }
 INLINE VI vi_add_32(VI a, VI b) { return _mm512_add_epi32(a, b); }
 INLINE VI vi_sub_32(VI a, VI b) { return _mm512_sub_epi32(a, b); }
 INLINE VI vi_broadcast_32(const void *p) {
