@@ -6,11 +6,17 @@
 /* Weight bytes of a piece that many tiles of activations pass: stays in L2. */
 #define PIECE_BYTES (128 * 1024)
 
+/* A level has them for all packed types or for none. */
+static bool has_pairs(const struct packed_kernels *packed) {
+    return packed->pair[TENSOR_Q4_0] != NULL;
+}
+
 struct product_kernels product_kernels_of(enum isa isa, bool repack) {
     struct product_kernels k = {.packed = packed_kernels_get(isa), .rows = row_kernels_get(isa),
                                 .panel = panel_kernels_get(isa), .units_together = 1, .tiles_together = 1};
     k.unit = k.packed->rows;
     k.width = repack ? k.packed->max_width : k.rows->max_width;
+    if (repack && has_pairs(k.packed)) k.units_together = 2;
     if (k.panel != NULL) {
         k.width = PANEL_COLUMNS;
         k.units_together = PANEL_ROWS / k.unit;
@@ -91,6 +97,13 @@ static void multiply_panels(const struct product_kernels *k, const struct produc
     }
 }
 
+/* Whether a tile is wide enough for two units at once. */
+static bool is_paired(const struct product_kernels *k, const struct product_matrix *m, const struct product_input *in,
+                      int64_t tile) {
+    return m->packed != NULL && has_pairs(k->packed) &&
+           qact_width(tile_columns(k, in, tile)) == k->packed->max_width;
+}
+
 void product_block(const struct product_kernels *k, const struct product_matrix *m, const struct product_input *in,
                    int64_t unit, int64_t n_units, int64_t tile, int64_t n_tiles, float *y, int64_t stride,
                    void *scratch) {
@@ -99,9 +112,15 @@ void product_block(const struct product_kernels *k, const struct product_matrix 
         return;
     }
     for (int64_t t = 0; t < n_tiles; t++) {
-        for (int64_t u = 0; u < n_units; u++) {
-            multiply_unit(k, m, in, unit + u, tile + t, y + t * k->width * stride + u * k->unit, stride);
+        float *to = y + t * k->width * stride;
+        int64_t u = 0;
+        for (; is_paired(k, m, in, tile + t) && u + 2 <= n_units; u += 2) {
+            const uint8_t *groups[] = {packed_matrix_group(m->packed, unit + u),
+                                       packed_matrix_group(m->packed, unit + u + 1)};
+            k->packed->pair[m->type](to + u * k->unit, stride, groups, records_of(k, m, in, tile + t),
+                                     packed_blocks(m->type, m->cols));
         }
+        for (; u < n_units; u++) multiply_unit(k, m, in, unit + u, tile + t, to + u * k->unit, stride);
     }
 }
 

@@ -28,9 +28,30 @@ static void keep_rows(float *y, const struct matrix *m, const float *group, cons
     }
 }
 
-/* y [width, rows] through the kernels of an ISA: group by group, or several as streams. */
+/* Group by group, several as streams, two at once. */
+enum way { BY_GROUP, BY_STREAMS, BY_PAIRS, WAY_COUNT };
+static const char *const way_names[WAY_COUNT] = {"", " as streams", " by pairs"};
+
+static bool has_way(const struct packed_kernels *k, enum tensor_type type, int width, enum way way) {
+    if (way == BY_STREAMS) return k->streams[type] != NULL && width <= k->stream_width;
+    return way == BY_GROUP || (k->pair[type] != NULL && width == k->max_width);
+}
+
+/* out[g] of two groups that a kernel computes at once. */
+static void multiply_pair(float *const *out, const struct packed_kernels *k, enum tensor_type type,
+                          const uint8_t *const *groups, const uint8_t *records, int64_t blocks) {
+    float both[PACKED_MAX_WIDTH * 2 * PACKED_MAX_ROWS];
+    k->pair[type](both, 2 * k->rows, groups, records, blocks);
+    for (int c = 0; c < k->max_width; c++) {
+        for (int g = 0; g < 2; g++) {
+            memcpy(out[g] + c * k->rows, both + (2 * c + g) * k->rows, (size_t)k->rows * sizeof *both);
+        }
+    }
+}
+
+/* y [width, rows] through the kernels of an ISA. */
 static void multiply(float *y, const struct packed_kernels *k, enum tensor_type type,
-                     const struct matrix *m, const float *x, int width, bool as_streams) {
+                     const struct matrix *m, const float *x, int width, enum way way) {
     int64_t blocks = packed_blocks(type, m->cols);
     size_t group_bytes = packed_group_bytes(type, k->rows, m->cols);
     int64_t n_groups = (m->rows + k->rows - 1) / k->rows;
@@ -52,9 +73,12 @@ static void multiply(float *y, const struct packed_kernels *k, enum tensor_type 
         for (int s = 0; s < PACKED_STREAMS; s++) {
             groups[s] = packed + (size_t)(g + s) * group_bytes;
             to[s] = out[s];
-            if (!as_streams) k->group[type](to[s], k->rows, groups[s], records, width, blocks);
+            if (way == BY_GROUP) k->group[type](to[s], k->rows, groups[s], records, width, blocks);
         }
-        if (as_streams) k->streams[type](to, k->rows, groups, records, width, blocks);
+        if (way == BY_STREAMS) k->streams[type](to, k->rows, groups, records, width, blocks);
+        for (int s = 0; way == BY_PAIRS && s < PACKED_STREAMS; s += 2) {
+            multiply_pair(to + s, k, type, groups + s, records, blocks);
+        }
         for (int s = 0; s < PACKED_STREAMS; s++) keep_rows(y, m, out[s], k, (g + s) * k->rows, width);
     }
     mem_free(packed);
@@ -99,22 +123,23 @@ static void test_type(enum tensor_type type, int64_t rows, int64_t cols) {
     for (enum isa isa = ISA_SCALAR; isa < ISA_COUNT; isa++) {
         const struct packed_kernels *k = packed_level(isa);
         if (k == NULL) continue;
-        multiply(expected, packed_reference(k), type, &m, x, PACKED_MAX_WIDTH, false);
+        multiply(expected, packed_reference(k), type, &m, x, PACKED_MAX_WIDTH, BY_GROUP);
         /* int8 rounding of x: half a step of 1/127 of the block's largest. */
         const double d = distance(expected, NULL, type, &m, x, PACKED_MAX_WIDTH);
         if (!(d < 0.01)) fprintf(stderr, "%s: distance %g\n", tensor_type_info(type)->name, d);
         CHECK(d < 0.01);
         for (int width = 1; width <= k->max_width; width *= 2) {
-            for (int as_streams = 0; as_streams <= (k->streams[type] != NULL && width <= k->stream_width); as_streams++) {
+            for (enum way way = BY_GROUP; way < WAY_COUNT; way++) {
+                if (!has_way(k, type, width, way)) continue;
                 memset(y, 0x7f, y_bytes);
-                multiply(y, k, type, &m, x, width, as_streams);
+                multiply(y, k, type, &m, x, width, way);
                 bool equal = k->fused
                                  ? memcmp(y, expected, (size_t)(width * rows) * sizeof *y) == 0
                                  : distance(y, expected, type, &m, x, width) <= UNFUSED_TOLERANCE;
                 if (!equal) {
                     fprintf(stderr, "%s %s width %d rows %lld cols %lld%s\n",
                             tensor_type_info(type)->name, k->name, width, (long long)rows,
-                            (long long)cols, as_streams ? " as streams" : "");
+                            (long long)cols, way_names[way]);
                 }
                 CHECK(equal);
             }
@@ -190,10 +215,10 @@ static void test_not_a_number(enum tensor_type type) {
         for (int i = 0; i < 12; i++) {
             for (int64_t j = 0; j < 2 * cols; j++) x[j] = random_float();
             x[cols + i * 41] = bad[i % 4]; /* every place in a block in turn */
-            multiply(y, k, type, &m, x, 2, false);
+            multiply(y, k, type, &m, x, 2, BY_GROUP);
             for (int r = 0; r < m.rows; r++) CHECK(isfinite(y[r]) && isnan(y[m.rows + r]));
             if (k->streams[type] == NULL) continue;
-            multiply(y, k, type, &m, x + cols, 1, true);
+            multiply(y, k, type, &m, x + cols, 1, BY_STREAMS);
             for (int r = 0; r < m.rows; r++) CHECK(isnan(y[r]));
         }
     }

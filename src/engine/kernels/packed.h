@@ -75,6 +75,10 @@ struct packed_kernels {
      * tiles. Allocates nothing; any thread. NULL for types without a packed form. */
     void (*group[TENSOR_TYPE_COUNT])(float *y, int64_t stride, const uint8_t *w,
                                      const void *records, int width, int64_t n_blocks);
+    /* The same of two groups, rows R .. 2 R - 1 being the second's, and max_width columns. NULL where it does not
+     * pay. */
+    void (*pair[TENSOR_TYPE_COUNT])(float *y, int64_t stride, const uint8_t *const *groups, const void *records,
+                                    int64_t n_blocks);
     /* The same of PACKED_STREAMS groups by turns, to y[s][c * stride + r], for memory that gives more to
      * several streams than to one; widths up to stream_width. NULL where it does not. */
     int stream_width;

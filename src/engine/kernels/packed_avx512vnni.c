@@ -12,6 +12,8 @@ enum { MAX_WIDTH = 16, STREAM_WIDTH = 1, STREAM_AHEAD_BYTES = 1024 };
 #include "engine/kernels/packed_together_vnni.h"
 #include "engine/kernels/packed_streams.h"
 
+#include "engine/kernels/packed_pairs.h"
+
 const struct packed_kernels packed_kernels_avx512vnni = {
     .name = "avx512vnni",
     .rows = ROWS,
@@ -20,6 +22,7 @@ const struct packed_kernels packed_kernels_avx512vnni = {
     .fused = true,
     .quantize = {packed_quantize_avx2},
     .group = PACKED_GROUPS,
+    .pair = PACKED_PAIRS,
     .stream_width = STREAM_WIDTH,
     .streams = PACKED_STREAM_GROUPS,
 };
