@@ -92,4 +92,8 @@ INLINE void scores_tiles(float *s, const struct attention_task *t, const void *q
 
 #include "engine/kernels/attention_blocks_i16.h"
 
+bool attention_floats_avx2(const struct attention_task *t, struct attention_part part, void *scratch) {
+    return t->key_type == KV_F32 && (attend_alone(t, part, scratch) || attend_group(t, part, scratch));
+}
+
 const struct attention_kernels attention_kernels_avx2 = ATTENTION_I16_KERNELS;

@@ -3,6 +3,7 @@
 #include "engine/kernels/vf_avx512.h"
 
 #define ATTENTION_TILES
+#define ATTENTION_FLOATS attention_floats_avx2
 #include "engine/kernels/vf_exp.h"
 
 #include "engine/kernels/attention_rows.h"

@@ -1,7 +1,8 @@
 /* attention_simd.h - attention in the registers of the including file, included once per ISA after its
  * vf_*.h. A file with layouts of its own (attention_tiles_*.h) includes them before and defines
  * ATTENTION_TILES; one with ways of its own for a single token's queries (attention_alone.h,
- * attention_group.h) defines ATTENTION_ALONE. */
+ * attention_group.h) defines ATTENTION_ALONE; one that leaves those over floats to another level names its
+ * function in ATTENTION_FLOATS. */
 #include "engine/kernels/vf_exp.h"
 
 #include "engine/kernels/attention_rows.h"
@@ -213,8 +214,12 @@ INLINE void add_values(float *const *acc, const float *p, const float *share, co
 #include "engine/kernels/attention_group.h"
 #else
 INLINE bool attend_alone(const struct attention_task *t, struct attention_part part, float *scores) {
+#ifdef ATTENTION_FLOATS
+    return ATTENTION_FLOATS(t, part, scores);
+#else
     (void)t, (void)part, (void)scores;
     return false;
+#endif
 }
 INLINE bool attend_group(const struct attention_task *t, struct attention_part part, float *room) {
     (void)t, (void)part, (void)room;
