@@ -113,14 +113,14 @@ void product_block(const struct product_kernels *k, const struct product_matrix 
     }
     for (int64_t t = 0; t < n_tiles; t++) {
         float *to = y + t * k->width * stride;
-        int64_t u = 0;
-        for (; is_paired(k, m, in, tile + t) && u + 2 <= n_units; u += 2) {
+        const int64_t n_paired = is_paired(k, m, in, tile + t) ? n_units - n_units % 2 : 0;
+        for (int64_t u = 0; u < n_paired; u += 2) {
             const uint8_t *groups[] = {packed_matrix_group(m->packed, unit + u),
                                        packed_matrix_group(m->packed, unit + u + 1)};
             k->packed->pair[m->type](to + u * k->unit, stride, groups, records_of(k, m, in, tile + t),
                                      packed_blocks(m->type, m->cols));
         }
-        for (; u < n_units; u++) multiply_unit(k, m, in, unit + u, tile + t, to + u * k->unit, stride);
+        for (int64_t u = n_paired; u < n_units; u++) multiply_unit(k, m, in, unit + u, tile + t, to + u * k->unit, stride);
     }
 }
 

@@ -36,18 +36,14 @@ INLINE void pair_body(const enum tensor_type type, float *y, int64_t stride, con
     VF acc[MAX_WIDTH][2];
     for (int c = 0; c < MAX_WIDTH; c++) acc[c][0] = acc[c][1] = vf_zero();
     for (int64_t t = 0; t < n_blocks / f.blocks; t++) {
-        VF w_d[2], w_dmin[2];
-        for (int g = 0; g < 2; g++) {
-            w_d[g] = f.super ? vf_load_half(w[g]) : vf_zero();
-            w_dmin[g] = f.super && f.mins ? vf_load_half(w[g] + 2 * ROWS) : w_d[g];
-        }
+        const struct supers supers[2] = {load_supers(f, w[0]), load_supers(f, w[1])};
         for (int i = 0; i < f.blocks; i++, x += record_bytes(f, MAX_WIDTH)) {
             VI lines[2][8];
             struct scales scales[2];
             for (int g = 0; g < 2; g++) {
                 const uint8_t *of_blocks = w[g] + PACKED_SUPER_BYTES(f) * ROWS;
                 unpack_lines(lines[g], f, of_blocks + f.blocks * scale_bytes + i * plane);
-                scales[g] = load_scales(f, of_blocks + i * scale_bytes, w_d[g], w_dmin[g]);
+                scales[g] = load_scales(f, of_blocks + i * scale_bytes, supers[g]);
             }
 #pragma GCC unroll 1
             for (int c = 0; c < MAX_WIDTH; c += columns) {

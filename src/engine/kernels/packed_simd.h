@@ -36,8 +36,7 @@ INLINE void group_body(const enum tensor_type type, const int W, float *y, int64
     for (int c = 0; c < W; c++) acc[c] = vf_zero();
     for (int64_t t = 0; t < n_blocks / f.blocks; t++, w += tile) {
         const uint8_t *of_blocks = w + PACKED_SUPER_BYTES(f) * ROWS, *planes = of_blocks + f.blocks * scale_bytes;
-        VF w_d = f.super ? vf_load_half(w) : vf_zero();
-        VF w_dmin = f.super && f.mins ? vf_load_half(w + 2 * ROWS) : w_d;
+        const struct supers supers = load_supers(f, w);
 #pragma GCC unroll 2
         for (int i = 0; i < f.blocks; i++, x += record_bytes(f, W)) {
             for (int at = 0; W >= LEAST_WIDTH_TO_PREFETCH && at < share; at += 64) {
@@ -46,7 +45,7 @@ INLINE void group_body(const enum tensor_type type, const int W, float *y, int64
             VI lines[8];
             unpack_lines(lines, f, planes + i * plane);
             prepare_lines(lines, W);
-            const struct scales scales = load_scales(f, of_blocks + i * scale_bytes, w_d, w_dmin);
+            const struct scales scales = load_scales(f, of_blocks + i * scale_bytes, supers);
             add_block(acc, lines, &scales, f, x, W);
         }
     }

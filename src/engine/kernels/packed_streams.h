@@ -2,14 +2,6 @@
  * memory. Included after packed_simd.h and a packed_together_*.h by levels whose memory gives more to several
  * streams. */
 
-/* d and dmin of a tile of each stream. */
-INLINE void load_supers(VF *d, VF *dmin, const uint8_t *const *w, const struct packed_format f) {
-    for (int s = 0; s < PACKED_STREAMS; s++) {
-        d[s] = f.super ? vf_load_half(w[s]) : vf_zero();
-        dmin[s] = f.super && f.mins ? vf_load_half(w[s] + 2 * ROWS) : d[s];
-    }
-}
-
 /* One column. */
 INLINE void together_body(const enum tensor_type type, float *const *y, const uint8_t *const *groups,
                           const uint8_t *x, int64_t n_blocks) {
@@ -24,8 +16,8 @@ INLINE void together_body(const enum tensor_type type, float *const *y, const ui
         acc[s] = vf_zero();
     }
     for (int64_t t = 0; t < n_blocks / f.blocks; t++) {
-        VF w_d[PACKED_STREAMS], w_dmin[PACKED_STREAMS];
-        load_supers(w_d, w_dmin, w, f);
+        struct supers supers[PACKED_STREAMS];
+        for (int s = 0; s < PACKED_STREAMS; s++) supers[s] = load_supers(f, w[s]);
 #pragma GCC unroll 2
         for (int i = 0; i < f.blocks; i++, x += record_bytes(f, 1)) {
             const struct column column = column_of(f, x, 1, 0);
@@ -36,7 +28,7 @@ INLINE void together_body(const enum tensor_type type, float *const *y, const ui
             dot_together(dot, planes, column.q, f, start[0]);
             for (int s = 0; s < PACKED_STREAMS; s++) {
                 ask_together(w[s], f, i);
-                const struct scales scales = load_scales(f, w[s] + scales_at + i * scale_bytes, w_d[s], w_dmin[s]);
+                const struct scales scales = load_scales(f, w[s] + scales_at + i * scale_bytes, supers[s]);
                 acc[s] = finish_block(acc[s], f, &dot[s], &scales, column);
             }
         }
@@ -61,8 +53,8 @@ INLINE void streams_body(const enum tensor_type type, const int W, float *const 
         for (int c = 0; c < W; c++) acc[s][c] = vf_zero();
     }
     for (int64_t t = 0; t < n_blocks / f.blocks; t++) {
-        VF w_d[PACKED_STREAMS], w_dmin[PACKED_STREAMS];
-        load_supers(w_d, w_dmin, w, f);
+        struct supers supers[PACKED_STREAMS];
+        for (int s = 0; s < PACKED_STREAMS; s++) supers[s] = load_supers(f, w[s]);
 #pragma GCC unroll 2
         for (int i = 0; i < f.blocks; i++, x += record_bytes(f, W)) {
 #pragma GCC unroll 4
@@ -72,7 +64,7 @@ INLINE void streams_body(const enum tensor_type type, const int W, float *const 
                 ask_ahead(w[s] + i * share, f, share);
                 VI lines[8];
                 unpack_lines(lines, f, planes + i * plane);
-                const struct scales scales = load_scales(f, of_blocks + i * scale_bytes, w_d[s], w_dmin[s]);
+                const struct scales scales = load_scales(f, of_blocks + i * scale_bytes, supers[s]);
                 add_block(acc[s], lines, &scales, f, x, W);
             }
         }

@@ -4,6 +4,8 @@
  * Assembly, since a compiler that sees all of it at once keeps too much of it: a fifth of what it makes of the
  * same steps are copies and values put aside. */
 
+#include "engine/kernels/packed_together.h"
+
 #define TOGETHER_OUTPUTS(t)                                                                        \
     [s0] "=&x"((t)[0]), [s1] "=&x"((t)[1]), [s2] "=&x"((t)[2]), [s3] "=&x"((t)[3])
 #define TOGETHER_INPUTS(w, x)                                                                      \
@@ -68,16 +70,6 @@ INLINE void bytes_together(VI *dot, const uint8_t *const *w, const uint8_t *x) {
             : TOGETHER_OUTPUTS(dot), [x0] "=&x"(x0), [x1] "=&x"(x1), [m] "=&x"(m), [t0] "=&x"(t0), [t1] "=&x"(t1)
             : TOGETHER_INPUTS(w, x)
             : "memory");
-}
-
-/* Formats with one scale a block whose lines need no second plane and no table. */
-INLINE bool goes_together(const struct packed_format f) {
-    return f.base_bits == 8 || (f.base_bits == 4 && f.extra_bits == 0 && !f.lookup);
-}
-
-/* Ahead within each stream; 8-bit weights are read fast enough without. */
-INLINE void ask_ahead(const uint8_t *w, const struct packed_format f, const int bytes) {
-    for (int at = 0; f.base_bits < 8 && at < bytes; at += 64) prefetch(w + STREAM_AHEAD_BYTES + at);
 }
 
 /* What a stream needs of block i of the tile at w, beside what dot_together asks for. */

@@ -1,15 +1,7 @@
 /* packed_together_vnni.h - a block of PACKED_STREAMS groups times one column by vpdpbusd: a line of activations is
  * broadcast once for all of them. Included after packed_dot_vnni.h. */
 
-/* Formats with one scale a block whose lines need no second plane and no table. */
-INLINE bool goes_together(const struct packed_format f) {
-    return f.base_bits == 8 || (f.base_bits == 4 && f.extra_bits == 0 && !f.lookup);
-}
-
-/* Ahead within each stream; 8-bit weights are read fast enough without. */
-INLINE void ask_ahead(const uint8_t *w, const struct packed_format f, const int bytes) {
-    for (int at = 0; f.base_bits < 8 && at < bytes; at += 64) prefetch(w + STREAM_AHEAD_BYTES + at);
-}
+#include "engine/kernels/packed_together.h"
 
 /* What a stream needs of block i of the tile at w, beside what dot_together asks for: two blocks share a line of
  * scales. */

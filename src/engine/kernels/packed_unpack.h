@@ -50,7 +50,18 @@ INLINE void unpack_lines(VI *w, const struct packed_format f, const uint8_t *p) 
     }
 }
 
-INLINE struct scales load_scales(const struct packed_format f, const uint8_t *s, VF w_d, VF w_dmin) {
+/* What a tile at w has for all of its blocks; without meaning where the format has none. */
+struct supers {
+    VF d, dmin;
+};
+
+INLINE struct supers load_supers(const struct packed_format f, const uint8_t *w) {
+    const VF d = f.super ? vf_load_half(w) : vf_zero();
+    return (struct supers){d, f.super && f.mins ? vf_load_half(w + 2 * ROWS) : d};
+}
+
+INLINE struct scales load_scales(const struct packed_format f, const uint8_t *s, const struct supers supers) {
+    const VF w_d = supers.d, w_dmin = supers.dmin;
     struct scales out = {{w_d, w_d}, {w_d, w_d}};
     for (int h = 0; h < f.scales; h++) {
         if (f.super) {

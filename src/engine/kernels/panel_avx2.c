@@ -56,12 +56,11 @@ INLINE void group_to_panel(uint8_t *to, const enum tensor_type type, const uint8
     const uint8_t *w = group + block / f.blocks * tile;
     for (int64_t t = 0; t < n_blocks / f.blocks; t++, w += tile) {
         const uint8_t *of_blocks = w + PACKED_SUPER_BYTES(f) * ROWS, *planes = of_blocks + f.blocks * scale_bytes;
-        const VF w_d = f.super ? vf_load_half(w) : vf_zero();
-        const VF w_dmin = f.super && f.mins ? vf_load_half(w + 2 * ROWS) : w_d;
+        const struct supers supers = load_supers(f, w);
         for (int i = 0; i < f.blocks; i++, to += block_bytes_of(f)) {
             VI lines[8];
             unpack_lines(lines, f, planes + i * plane);
-            const struct scales scales = load_scales(f, of_blocks + i * scale_bytes, w_d, w_dmin);
+            const struct scales scales = load_scales(f, of_blocks + i * scale_bytes, supers);
             store_half_block(to, f, lines, &scales, half);
         }
     }
