@@ -193,22 +193,23 @@ static void multiply_chunk(struct pass *p, struct fused_thread *self, const stru
     }
 }
 
-/* Gate and up of two whole chunks of one tile, or of one: four streams. */
+/* Gate and up of PACKED_STREAMS chunks of one tile, each a stream: a chunk's rows of gate lie before those of up. Of a
+ * single chunk gate's two halves and up's are the streams. */
 static void stream_chunks(struct pass *p, struct fused_thread *self, const struct fused_layer *layer,
                           const struct input *in, const struct chunk *chunks, int n_chunks) {
     const struct product_kernels *k = &p->f->kernels;
-    const int64_t units = FUSED_CHUNK / k->unit, length = units * n_chunks / 2;
-    const struct product_matrix *m[PACKED_STREAMS] = {&layer->gate.product, &layer->up.product,
-                                                      &layer->gate.product, &layer->up.product};
-    for (int64_t i = 0; i < length; i++) {
+    const struct product_matrix *matrices[] = {&layer->gate.product, &layer->up.product};
+    const int64_t units = FUSED_CHUNK / k->unit, of_chunk = 2 * units;
+    for (int64_t i = 0; i < of_chunk * n_chunks / PACKED_STREAMS; i++) {
+        const struct product_matrix *m[PACKED_STREAMS];
         int64_t index[PACKED_STREAMS];
         float *y[PACKED_STREAMS];
         for (int s = 0; s < PACKED_STREAMS; s++) {
-            /* Of one chunk the second half is what the second chunk would be. */
-            const struct chunk *chunk = &chunks[n_chunks == 2 ? s / 2 : 0];
-            const int64_t u = n_chunks == 2 ? i : i + s / 2 * length;
+            const struct chunk *chunk = &chunks[s * n_chunks / PACKED_STREAMS];
+            const int64_t at = (s * n_chunks % PACKED_STREAMS) * of_chunk / PACKED_STREAMS + i, u = at % units;
+            m[s] = matrices[at / units];
             index[s] = chunk->row / k->unit + u;
-            y[s] = (s % 2 == 0 ? chunk->gate : chunk->up) + u * k->unit;
+            y[s] = (at < units ? chunk->gate : chunk->up) + u * k->unit;
         }
         self->kernel_calls++;
         product_streams(k, m, index, &in->q, y, FUSED_CHUNK);
@@ -250,19 +251,22 @@ void pass_feed_forward(struct pass *p, int thread, const struct layer *weights,
                          product_has_streams(k, &layer->gate.product, p->n) &&
                          product_has_streams(k, &layer->up.product, p->n);
     const int64_t together = is_float ? 1 : k->tiles_together;
-    const struct product_pieces pieces = pieces_of(p, chunks, bytes, p->n, PACKED_STREAMS / 2);
+    const struct product_pieces pieces = pieces_of(p, chunks, bytes, p->n, PACKED_STREAMS);
     int64_t first, last;
     while (threads_next_half(f->team, thread, chunks, pieces.least, pieces.most, &first, &last)) {
         self->bytes += (uint64_t)(last - first) * bytes;
-        const int64_t half = streams ? (last - first) / 2 : 0, width = qact_width(p->n);
-        for (int64_t i = first; i < first + half; i++) {
-            const struct chunk pair[] = {chunk_of(p, self, i, 0, width), chunk_of(p, self, i + half, 1, width)};
-            stream_chunks(p, self, layer, &in, pair, 2);
-            for (int c = 0; c < 2; c++) finish_chunk(p, &pair[c], p->n, 0, 1, down);
+        const int64_t length = streams ? (last - first) / PACKED_STREAMS : 0;
+        for (int64_t i = first; i < first + length; i++) {
+            struct chunk some[PACKED_STREAMS];
+            for (int s = 0; s < PACKED_STREAMS; s++) {
+                some[s] = chunk_of(p, self, i + s * length, s, qact_width(p->n));
+            }
+            stream_chunks(p, self, layer, &in, some, PACKED_STREAMS);
+            for (int s = 0; s < PACKED_STREAMS; s++) finish_chunk(p, &some[s], p->n, 0, 1, down);
         }
         for (int64_t t = 0; t < tiles; t += together) {
             const int64_t n_tiles = tiles - t < together ? tiles - t : together;
-            for (int64_t i = first + 2 * half; i < last; i++) {
+            for (int64_t i = first + PACKED_STREAMS * length; i < last; i++) {
                 const struct chunk chunk = chunk_of(p, self, i, 0, n_tiles * k->width);
                 if (streams) {
                     stream_chunks(p, self, layer, &in, &chunk, 1);

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 /* To be raised whenever the layout of packed groups or their order changes. */
-#define LAYOUT_VERSION 4
+#define LAYOUT_VERSION 5
 #define READ_BYTES ((size_t)16 << 20)
 
 struct trailer {

@@ -55,14 +55,12 @@ static bool place(struct packing *p, const struct weight *w) {
            size_add(out->bytes, bytes, &out->bytes) && size_align(out->bytes, GROUP_ALIGN, &out->bytes);
 }
 
-/* Gate and up are read by turns. Where they are alike their runs lie by turns as well, for whatever reads memory in
- * one stream; where all that is decoded is read in several, each reads on in its own matrix. */
+/* Gate and up are read by turns. Where they are alike their runs lie by turns as well, so that reading is one stream. */
 static bool place_pair(struct packing *p, const struct weight *gate, const struct weight *up) {
     const int rows = p->out->kernels->rows;
     struct packed_matrix *first = &p->out->matrices[gate->id], *second = &p->out->matrices[up->id];
     if (!place(p, gate) || !place(p, up)) return false;
-    const bool apart = p->out->kernels->stream_width == p->out->kernels->max_width;
-    if (apart || p->weights[gate->id] == NULL || gate->type != up->type || gate->cols != up->cols ||
+    if (p->weights[gate->id] == NULL || gate->type != up->type || gate->cols != up->cols ||
         gate->rows != up->rows || gate->rows % PACKED_RUN_ROWS != 0) {
         return true;
     }
