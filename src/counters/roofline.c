@@ -176,8 +176,9 @@ struct roofline_set roofline_set(const struct machine_info *machine, enum roofli
         if (bytes <= machine->l2_bytes) bytes = 0; /* then it would be the second level's */
         return (struct roofline_set){bytes, machine->l3_bytes * in_use};
     }
-    int64_t last_level = at_least(machine->l3_bytes * caches, machine->l2_bytes * threads);
-    int64_t total = at_most(at_least(4 * last_level, 256 * MIB), 1024 * MIB);
+    int64_t last_level = at_least(machine->l3_bytes * in_use, machine->l2_bytes * threads);
+    int64_t total = last_level == 0 ? 512 * MIB : at_most(at_least(16 * last_level, 256 * MIB), 1024 * MIB);
+    total = at_least(total, 4 * last_level);
     int64_t available = available_bytes();
     if (available > 0) total = at_most(total, available / 4);
     return (struct roofline_set){total / threads / 4096 * 4096, 0};

@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 /* Raised when a change makes figures of before incomparable with those after it. */
-#define ROOFLINE_METHOD 2
+#define ROOFLINE_METHOD 3
 
 enum roofline_what {
     ROOFLINE_READ, /* 10^9 bytes/s: sequential streams over a working set */
@@ -37,8 +37,10 @@ struct roofline_set {
     int64_t capacity; /* what the level holds for all threads together; 0 for DRAM: no end */
 };
 /* Half of a private cache and a quarter of the last-level one (divided among the threads that share
- * it), so that nothing else in it matters; of memory 4 times the last-level cache and at least 256
- * MiB over all threads, at most 1 GiB and a quarter of what is free. Reads sysfs and /proc. */
+ * it), so that nothing else in it matters. Of memory, over all threads, 16 times the last-level caches in use, at least
+ * 256 MiB and at most 1 GiB (4 times the caches where that is more), at most a quarter of what is free: caches keep
+ * part of what is read over and over, of 4 times their size enough for 6 % too much. 512 MiB where no cache is told.
+ * Reads sysfs and /proc. */
 struct roofline_set roofline_set(const struct machine_info *machine, enum roofline_level level,
                                  int n_threads);
 

@@ -123,7 +123,12 @@ static void test_working_sets_follow_the_caches(void) {
     machine = (struct machine_info){0}; /* nothing told */
     CHECK_INT(roofline_set(&machine, ROOFLINE_L1, 1).bytes, 0);
     CHECK_INT(roofline_set(&machine, ROOFLINE_L3, 1).bytes, 0);
-    CHECK(roofline_set(&machine, ROOFLINE_DRAM, 1).bytes > 0);
+    const int64_t untold = roofline_set(&machine, ROOFLINE_DRAM, 1).bytes;
+    machine.l2_bytes = 1 << 20;
+    machine.l3_bytes = 8 << 20;
+    const int64_t told = roofline_set(&machine, ROOFLINE_DRAM, 1).bytes;
+    CHECK(told > 0 && told <= 256 << 20);
+    CHECK(untold >= told);
 }
 
 static void test_names(void) {
