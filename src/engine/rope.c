@@ -56,16 +56,25 @@ void rope_angles(const struct rope *rope, int64_t position, float *out) {
     }
 }
 
+/* Pairs `step` apart, the second value `partner` behind the first; both are constants, so that loops are vectors. */
+static inline __attribute__((always_inline)) void turn_pairs(float *x, const float *restrict angles, int64_t n_pairs,
+                                                             const int64_t step, int64_t partner) {
+    float *first = x, *second = x + partner;
+    for (int64_t i = 0; i < n_pairs; i++) {
+        const float c = angles[2 * i], s = angles[2 * i + 1];
+        const float a = first[i * step], b = second[i * step];
+        first[i * step] = a * c - b * s;
+        second[i * step] = a * s + b * c;
+    }
+}
+
 void rope_apply(const struct rope *rope, const float *angles, float *x, int64_t n_heads,
                 int64_t head_dim) {
-    const int64_t step = rope->halves ? 1 : 2;
-    const int64_t partner = rope->halves ? rope->n_pairs : 1;
     for (int64_t h = 0; h < n_heads; h++, x += head_dim) {
-        for (int64_t i = 0; i < rope->n_pairs; i++) {
-            float c = angles[2 * i], s = angles[2 * i + 1];
-            float a = x[i * step], b = x[i * step + partner];
-            x[i * step] = a * c - b * s;
-            x[i * step + partner] = a * s + b * c;
+        if (rope->halves) {
+            turn_pairs(x, angles, rope->n_pairs, 1, rope->n_pairs);
+        } else {
+            turn_pairs(x, angles, rope->n_pairs, 2, 1);
         }
     }
 }

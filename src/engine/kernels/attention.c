@@ -48,7 +48,7 @@ size_t attention_scratch_bytes(int64_t n_tokens, int64_t group, int64_t head_dim
 void attention_merge(float *out, int64_t out_stride, const struct attention_part *parts, int n_parts,
                      int64_t n_tokens, int64_t group, int64_t head_dim) {
     for (int64_t i = 0; i < n_tokens * group; i++) {
-        float *to = out + i / group * out_stride + i % group * head_dim;
+        float *restrict to = out + i / group * out_stride + i % group * head_dim;
         float most = parts[0].max[i], sum = 0;
         for (int p = 1; p < n_parts; p++) most = fmaxf(most, parts[p].max[i]);
         for (int p = 0; p < n_parts; p++) {
@@ -56,10 +56,12 @@ void attention_merge(float *out, int64_t out_stride, const struct attention_part
         }
         for (int p = 0; p < n_parts; p++) {
             if (parts[p].sum[i] == 0) continue;
-            const float *from = parts[p].acc + i * head_dim;
+            const float *restrict from = parts[p].acc + i * head_dim;
             const float share = expf(parts[p].max[i] - most) / sum;
-            for (int64_t d = 0; d < head_dim; d++) {
-                to[d] = p == 0 ? from[d] * share : to[d] + from[d] * share;
+            if (p == 0) {
+                for (int64_t d = 0; d < head_dim; d++) to[d] = from[d] * share;
+            } else {
+                for (int64_t d = 0; d < head_dim; d++) to[d] += from[d] * share;
             }
         }
     }
