@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #if !ALLOC_COUNT_WORKS
 static _Thread_local struct mem_stats thread_stats;
@@ -82,6 +83,13 @@ void *mem_alloc_aligned(size_t size, size_t align) {
     void *block = NULL;
     if (posix_memalign(&block, align, size ? size : 1) != 0) return NULL;
     return count(block, size);
+}
+
+void *mem_alloc_pages(size_t size, bool huge_pages) {
+    const bool huge = huge_pages && size >= HUGE_PAGE;
+    void *block = mem_alloc_aligned(size, huge ? HUGE_PAGE : 64);
+    if (block != NULL && huge) (void)madvise(block, size, MADV_HUGEPAGE); /* refused: small pages do as well */
+    return block;
 }
 
 void mem_free(void *block) {

@@ -6,8 +6,11 @@
 #ifndef WOOLLY_BASE_ALLOC_H
 #define WOOLLY_BASE_ALLOC_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+enum { HUGE_PAGE = 2 << 20 };
 
 /* NULL when refused. mem_new zeroes; mem_new_array checks n * size for overflow and zeroes. */
 void *mem_alloc(size_t size);
@@ -16,6 +19,9 @@ void *mem_new_array(size_t n, size_t size);
 void *mem_realloc(void *block, size_t size);
 /* align: a power of two, at least sizeof(void *). Freed by mem_free as well. Not zeroed. */
 void *mem_alloc_aligned(size_t size, size_t align);
+/* For what is read or written whole: 64-byte aligned; with huge_pages and from one on, pages of 2 MB where the system
+ * gives them. Freed by mem_free as well. Not zeroed. */
+void *mem_alloc_pages(size_t size, bool huge_pages);
 void mem_free(void *block); /* NULL is fine */
 char *mem_strdup(const char *text);
 size_t mem_size(void *block); /* usable bytes, at least what was asked for */

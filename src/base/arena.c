@@ -8,8 +8,8 @@
 
 #define ARENA_ALIGN 64u
 
-bool arena_init(struct arena *arena, size_t size) {
-    *arena = (struct arena){.base = mem_alloc_aligned(size, ARENA_ALIGN), .size = size};
+bool arena_init(struct arena *arena, size_t size, bool huge_pages) {
+    *arena = (struct arena){.base = mem_alloc_pages(size, huge_pages), .size = size};
     if (arena->base == NULL) return false;
     memset(arena->base, 0, size); /* also touches the pages, so that no token pays for them */
     return true;

@@ -13,7 +13,7 @@ struct arena {
 
 /* Sizing pass: an arena without memory (base NULL, size SIZE_MAX) hands out NULL and counts, so
  * one layout function serves to measure and to place. */
-bool arena_init(struct arena *arena, size_t size);
+bool arena_init(struct arena *arena, size_t size, bool huge_pages);
 void arena_free(struct arena *arena);
 /* 64-byte aligned, zeroed at arena_init. NULL when the arena is full (or only measuring). */
 void *arena_take(struct arena *arena, size_t size);

@@ -12,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #if defined(__x86_64__)
 #include <cpuid.h>
 #elif defined(__aarch64__)
@@ -20,7 +19,6 @@
 #include <sys/auxv.h>
 #endif
 
-#define HUGE_PAGE ((int64_t)2 << 20)
 #define MIB ((int64_t)1 << 20)
 #define CHUNK_BYTES ((size_t)1 << 20) /* read between two looks at the clock: 5 to 100 us */
 #define SKEW_BYTES ((size_t)4224) /* off a power of two: no two streams in the same cache sets */
@@ -379,12 +377,11 @@ static bool lay_out(struct team *team, char **block, struct err *err) {
         return err_set(err, ERR_INPUT, "roofline: a working set of %lld bytes, allowed are 4096..",
                        (long long)bytes);
     }
-    *block = mem_alloc_aligned((size_t)all, (size_t)HUGE_PAGE);
+    *block = mem_alloc_pages((size_t)all, true);
     if (*block == NULL) {
         return err_set(err, ERR_ENVIRONMENT, "roofline: out of memory for %lld bytes to read",
                        (long long)all);
     }
-    (void)madvise(*block, (size_t)all, MADV_HUGEPAGE); /* refused: then with small pages */
     for (int i = 0; i < team->n_threads; i++)
         team->workers[i].data = *block + i * slice;
     return true;

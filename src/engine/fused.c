@@ -107,7 +107,7 @@ static bool make_buffers(struct fused *f, const struct context *c, struct err *e
     struct arena measure = {.size = SIZE_MAX};
     lay_out(f, &measure, c, NULL);
     f->threads = mem_alloc_aligned((size_t)c->switches.n_threads * sizeof *f->threads, 64);
-    if (f->threads == NULL || !arena_init(&f->arena, measure.used)) {
+    if (f->threads == NULL || !arena_init(&f->arena, measure.used, c->switches.huge_pages)) {
         return err_set(err, ERR_ENVIRONMENT,
                        "context: not enough memory for a pool of %zu bytes. Ask for a smaller n_ctx "
                        "or n_batch.",

@@ -5,9 +5,6 @@
 #include "base/span.h"
 
 #include <string.h>
-#include <sys/mman.h>
-
-#define HUGE_PAGE (2u << 20)
 
 static bool side_bytes(const struct kv_cache *c, size_t row, uint64_t *out) {
     uint64_t bytes = row;
@@ -28,15 +25,6 @@ static bool row_bytes(enum kv_type type, int64_t head_dim, const char *what, siz
                    what, kv_type_name(type), (long long)head_dim);
 }
 
-/* A head's positions are walked once a token, from memory: with small pages every 32 of them are another
- * page to be looked up. */
-static uint8_t *allocate(uint64_t bytes, bool huge_pages) {
-    const bool huge = huge_pages && bytes >= HUGE_PAGE;
-    uint8_t *block = mem_alloc_aligned(bytes, huge ? HUGE_PAGE : 64);
-    if (block != NULL && huge) madvise(block, bytes, MADV_HUGEPAGE);
-    return block;
-}
-
 bool kv_cache_init(struct kv_cache *cache, const struct kv_shape *shape,
                    const struct attention_kernels *kernels, bool touch, struct err *err) {
     *cache = (struct kv_cache){
@@ -50,8 +38,10 @@ bool kv_cache_init(struct kv_cache *cache, const struct kv_shape *shape,
     uint64_t key_bytes = 0, value_bytes = 0;
     bool fits = side_bytes(cache, cache->key_row, &key_bytes) &&
                 side_bytes(cache, cache->value_row, &value_bytes);
-    if (fits) cache->keys = allocate(key_bytes, shape->huge_pages);
-    if (cache->keys != NULL) cache->values = allocate(value_bytes, shape->huge_pages);
+    /* A head's positions are walked once a token, from memory: with small pages every 32 of them are another page to
+     * be looked up. */
+    if (fits) cache->keys = mem_alloc_pages(key_bytes, shape->huge_pages);
+    if (cache->keys != NULL) cache->values = mem_alloc_pages(value_bytes, shape->huge_pages);
     if (cache->values == NULL) {
         kv_cache_free(cache);
         if (!fits) {

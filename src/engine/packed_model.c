@@ -12,7 +12,6 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define HUGE_PAGE (2u << 20)
 #define GROUP_ALIGN 64u
 /* Groups that a thread packs at a time. */
 #define GROUPS_PER_PIECE 8
@@ -146,14 +145,13 @@ static bool pack(struct packing *p, struct err *err) {
     struct packed_model *out = p->out;
     int64_t start = clock_now_ns();
     if (!lay_out(p)) return err_set(err, ERR_INPUT, "model: its packed form is too large");
-    out->base = mem_alloc_aligned(out->bytes, HUGE_PAGE);
+    out->base = mem_alloc_pages(out->bytes, out->huge_pages);
     if (out->base == NULL) {
         return err_set(err, ERR_ENVIRONMENT,
                        "model: not enough memory for %llu bytes of packed weights. Turn the switch "
                        "repack off.",
                        (unsigned long long)out->bytes);
     }
-    if (out->huge_pages) madvise(out->base, out->bytes, MADV_HUGEPAGE);
     for (int32_t id = 0; id < p->model->n_weights; id++) {
         if (p->weights[id] != NULL) out->matrices[id].data = out->base + (uintptr_t)out->matrices[id].data;
     }

@@ -19,7 +19,7 @@ bool scratch_init(struct scratch *scratch, bool pooled, const uint64_t sizes[SLO
         scratch->sizes[i] = sizes[i];
         fits = size_align(sizes[i], SCRATCH_ALIGN, &rounded) && size_add(total, rounded, &total);
     }
-    if (!fits || !arena_init(&scratch->arena, total)) {
+    if (!fits || !arena_init(&scratch->arena, total, false)) {
         return err_set(err, ERR_ENVIRONMENT,
                        "context: not enough memory for a pool of %llu bytes. Ask for a smaller "
                        "n_ctx or n_batch.",
