@@ -2,7 +2,10 @@
  * activations is broadcast once for 32 rows, since loads are what limits products of one group. Included after
  * packed_simd.h by levels whose registers hold the lines of two groups. */
 
-enum { PAIR_COLUMNS = 4 };
+enum {
+    PAIR_COLUMNS = 4,
+    PAIR_AHEAD = 4, /* records asked for: the activations of a prompt are more than the second cache holds */
+};
 
 /* Columns at once, so that products wait less for one before them; as many as registers allow. */
 INLINE int pair_columns(const struct packed_format f) {
@@ -38,6 +41,8 @@ INLINE void pair_body(const enum tensor_type type, float *y, int64_t stride, con
     for (int64_t t = 0; t < n_blocks / f.blocks; t++) {
         const struct supers supers[2] = {load_supers(f, w[0]), load_supers(f, w[1])};
         for (int i = 0; i < f.blocks; i++, x += record_bytes(f, MAX_WIDTH)) {
+            const int bytes = record_bytes(f, MAX_WIDTH);
+            for (int at = 0; at < bytes; at += 64) prefetch(x + PAIR_AHEAD * bytes + at);
             VI lines[2][8];
             struct scales scales[2];
             for (int g = 0; g < 2; g++) {
