@@ -15,7 +15,14 @@ typedef __m512i VI;
 #define vi_shift_right_32(v, n) _mm512_srli_epi32(v, n)
 #define vi_double_32(v, n) _mm512_slli_epi32(v, n)
 /* *sum += products of 16-bit integers, the two of a lane added */
-INLINE void vi_add_dots(VI *sum, VI a, VI b) { *sum = _mm512_dpwssd_epi32(*sum, a, b); }
+/* By the intrinsic gcc copies each of 16 sums from register to register, and some through memory, a product. */
+INLINE void vi_add_dots(VI *sum, VI a, VI b) {
+#if defined(__AVX512VNNI__)
+    __asm__("vpdpwssd %2, %1, %0" : "+v"(*sum) : "v"(a), "v"(b));
+#else
+    *sum = _mm512_dpwssd_epi32(*sum, a, b);
+#endif
+}
 INLINE VI vi_zero(void) { return _mm512_setzero_si512(); }
 INLINE VI vi_load(const void *p) { return _mm512_loadu_si512(p); }
 INLINE VI vi_set1_32(int v) { return _mm512_set1_epi32(v); }
