@@ -14,8 +14,8 @@ typedef __m512i VI;
 #define vi_dpbusd(sum, u, s) _mm512_dpbusd_epi32(sum, u, s)
 #define vi_shift_right_32(v, n) _mm512_srli_epi32(v, n)
 #define vi_double_32(v, n) _mm512_slli_epi32(v, n)
-/* *sum += products of 16-bit integers, the two of a lane added */
-/* By the intrinsic gcc copies each of 16 sums from register to register, and some through memory, a product. */
+/* *sum += products of 16-bit integers, the two of a lane added. By the intrinsic gcc copies each of 16 sums from register
+ * to register, and some through memory, a product. */
 INLINE void vi_add_dots(VI *sum, VI a, VI b) {
 #if defined(__AVX512VNNI__)
     __asm__("vpdpwssd %2, %1, %0" : "+v"(*sum) : "v"(a), "v"(b));

@@ -18,43 +18,69 @@ INLINE size_t query_bytes(int64_t n) {
 }
 
 static void quantize_query(uint8_t *to, const float *x, int64_t n, float scale) {
-    for (int64_t b = 0; b < n / Q8_BLOCK; b++) {
-        int8_t *q = (int8_t *)to + b * Q8_BLOCK;
-        struct query_block block = {.d = f32_from_f16(quantize_q8_0(q, x + b * Q8_BLOCK, Q8_BLOCK)) * scale};
-        for (int i = 0; i < Q8_BLOCK; i++) block.start -= 128 * q[i];
+    enum { REGISTERS = Q8_BLOCK / LANES };
+    for (int64_t b = 0; b < n / Q8_BLOCK; b++, x += Q8_BLOCK) {
+        VF v[REGISTERS], most = vf_zero(), sum = vf_zero();
+        bool good = true;
+        for (int i = 0; i < REGISTERS; i++) {
+            v[i] = vf_load(x + i * LANES);
+            most = vf_max(vf_abs(v[i]), most);
+            good = good && vf_is_number(v[i]);
+        }
+        const float largest = vf_largest(most);
+        good = good && largest < INFINITY;
+        const VF inverse = vf_set1(largest > 0 ? 127 / largest : 0);
+        for (int i = 0; i < REGISTERS; i++) {
+            const VI q = good ? vi_round(vf_mul(v[i], inverse)) : vi_zero();
+            vi_store_bytes(to + b * Q8_BLOCK + i * LANES, q);
+            sum = vf_add(sum, vf_from_i32(q));
+        }
+        const struct query_block block = {.d = good ? largest / 127 * scale : NAN, .start = -128 * (int32_t)vf_sum(sum)};
         memcpy(to + n + (size_t)b * sizeof block, &block, sizeof block);
     }
 }
 
-/* next: asked for meanwhile, a line for each that is read; or NULL. */
+/* Of two tiles at a time: eight chains of products hide each other's latency, and a query is broadcast for both.
+ * next: asked for meanwhile, a line for each that is read; or NULL. */
 INLINE void scores_q8_0(float *s, const uint8_t *queries, const int n_queries, const uint8_t *rows,
                         const uint8_t *next, int64_t n_rows, int64_t n) {
-    const size_t bytes = query_bytes(n);
-    for (int64_t j = 0; j < n_rows; j += TILE, rows += kv_row_bytes(KV_Q8_0, n) * TILE) {
-        VF sum[KV_QUERIES];
-        for (int k = 0; k < n_queries; k++) sum[k] = vf_zero();
+    const size_t bytes = query_bytes(n), tile_bytes = kv_row_bytes(KV_Q8_0, n) * TILE;
+    for (int64_t j = 0; j < n_rows; j += 2 * TILE, rows += 2 * tile_bytes) {
+        /* Beyond the end the first tile again: its scores are masked. */
+        const uint8_t *tile[2] = {rows, j + TILE < n_rows ? rows + tile_bytes : rows};
+        VF sum[KV_QUERIES][2];
+        for (int k = 0; k < n_queries; k++) sum[k][0] = sum[k][1] = vf_zero();
         for (int64_t b = 0; b < n / Q8_BLOCK; b++) {
-            const uint8_t *lines = rows + b * Q8_BLOCK * TILE;
-            const VF d = vf_load_half(rows + TILE * n + b * TILE * 2);
             struct query_block block[KV_QUERIES];
-            VI dot[KV_QUERIES];
+            VI dot[KV_QUERIES][2];
+            VF d[2];
+            for (int i = 0; i < 2; i++) d[i] = vf_load_half(tile[i] + TILE * n + b * TILE * 2);
             for (int k = 0; k < n_queries; k++) {
                 memcpy(&block[k], queries + (size_t)k * bytes + n + (size_t)b * sizeof block[k], sizeof block[k]);
-                dot[k] = vi_set1_32(block[k].start);
+                dot[k][0] = dot[k][1] = vi_set1_32(block[k].start);
             }
             for (int l = 0; l < Q8_BLOCK / QUAD; l++) {
-                const VI line = vi_load(lines + l * TILE * QUAD);
-                if (next != NULL) kv_prefetch(next + j * n + (b * Q8_BLOCK + l * QUAD) * TILE);
+                const int64_t at = (b * Q8_BLOCK + l * QUAD) * TILE;
+                VI line[2];
+                for (int i = 0; i < 2; i++) {
+                    line[i] = vi_load(tile[i] + at);
+                    if (next != NULL) kv_prefetch(next + (j + i * TILE) * n + at);
+                }
                 for (int k = 0; k < n_queries; k++) {
-                    const uint8_t *q = queries + (size_t)k * bytes + b * Q8_BLOCK + l * QUAD;
-                    dot[k] = vi_dpbusd(dot[k], line, vi_broadcast_32(q));
+                    const VI x = vi_broadcast_32(queries + (size_t)k * bytes + b * Q8_BLOCK + l * QUAD);
+                    for (int i = 0; i < 2; i++) dot[k][i] = vi_dpbusd(dot[k][i], line[i], x);
                 }
             }
             for (int k = 0; k < n_queries; k++) {
-                sum[k] = vf_fma(vf_from_i32(dot[k]), vf_mul(d, vf_set1(block[k].d)), sum[k]);
+                const VF query_d = vf_set1(block[k].d);
+                for (int i = 0; i < 2; i++) {
+                    sum[k][i] = vf_fma(vf_from_i32(dot[k][i]), vf_mul(d[i], query_d), sum[k][i]);
+                }
             }
         }
-        for (int k = 0; k < n_queries; k++) vf_store(s + k * KV_POSITIONS + j, sum[k]);
+        for (int k = 0; k < n_queries; k++) {
+            for (int i = 0; i < 2; i++) vf_store(s + k * KV_POSITIONS + j + i * TILE, sum[k][i]);
+        }
     }
 }
 
