@@ -11,7 +11,8 @@ struct arena {
     size_t used;
 };
 
-/* Sizing pass: an arena without memory (base NULL, size SIZE_MAX) hands out NULL and counts, so
+/* With huge_pages in pages of 2 MB where it is that large.
+ * Sizing pass: an arena without memory (base NULL, size SIZE_MAX) hands out NULL and counts, so
  * one layout function serves to measure and to place. */
 bool arena_init(struct arena *arena, size_t size, bool huge_pages);
 void arena_free(struct arena *arena);

@@ -66,7 +66,9 @@ static void lay_out(struct fused *f, struct arena *arena, const struct context *
     const int64_t n = larger(c->n_batch, FUSED_TOGETHER), heads = p->n_head * p->head_dim, dim = p->head_dim;
     const int64_t input = larger(p->n_embd, heads), widest = larger(input, p->n_ff);
     const int64_t small = f->kernels.width, group = p->n_head / p->n_head_kv;
-    const int64_t together = larger(FUSED_WIDTH, (int64_t)f->kernels.tiles_together * f->kernels.width);
+    /* Columns of a chunk of gate and up, or those of as many chunks as are read as streams. */
+    const int64_t streams = PACKED_STREAMS * f->kernels.packed->stream_width;
+    const int64_t together = larger(larger(FUSED_WIDTH, streams), (int64_t)f->kernels.tiles_together * f->kernels.width);
     f->logits = arena_take(arena, (size_t)n * sizeof *f->logits);
     f->x = take_floats(arena, n * p->n_embd);
     f->q = take_floats(arena, n * heads);

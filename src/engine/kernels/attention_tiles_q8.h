@@ -29,7 +29,8 @@ static void quantize_query(uint8_t *to, const float *x, int64_t n, float scale) 
         }
         const float largest = vf_largest(most);
         good = good && largest < INFINITY;
-        const VF inverse = vf_set1(largest > 0 ? 127 / largest : 0);
+        /* Below it 127 / largest would be infinite. */
+        const VF inverse = vf_set1(largest >= 0x1p-119f ? 127 / largest : 0);
         for (int i = 0; i < REGISTERS; i++) {
             const VI q = good ? vi_round(vf_mul(v[i], inverse)) : vi_zero();
             vi_store_bytes(to + b * Q8_BLOCK + i * LANES, q);
