@@ -39,7 +39,7 @@ struct roofline_set {
 /* Half of a private cache and a quarter of the last-level one (divided among the threads that share
  * it), so that nothing else in it matters. Of memory, over all threads, 16 times the last-level caches in use, at least
  * 256 MiB and at most 1 GiB (4 times the caches where that is more), at most a quarter of what is free: caches keep
- * part of what is read over and over, of 4 times their size enough for 6 % too much. 512 MiB where no cache is told.
+ * part of what is read over and over, of 4 times their size enough for 3 to 8 % too much. 512 MiB where no cache is told.
  * Reads sysfs and /proc. */
 struct roofline_set roofline_set(const struct machine_info *machine, enum roofline_level level,
                                  int n_threads);

@@ -198,7 +198,6 @@ static void multiply_chunk(struct pass *p, struct fused_thread *self, const stru
 static void stream_chunks(struct pass *p, struct fused_thread *self, const struct fused_layer *layer,
                           const struct input *in, const struct chunk *chunks, int n_chunks) {
     const struct product_kernels *k = &p->f->kernels;
-    const struct product_matrix *matrices[] = {&layer->gate.product, &layer->up.product};
     const int64_t units = FUSED_CHUNK / k->unit, of_chunk = 2 * units;
     for (int64_t i = 0; i < of_chunk * n_chunks / PACKED_STREAMS; i++) {
         const struct product_matrix *m[PACKED_STREAMS];
@@ -206,10 +205,12 @@ static void stream_chunks(struct pass *p, struct fused_thread *self, const struc
         float *y[PACKED_STREAMS];
         for (int s = 0; s < PACKED_STREAMS; s++) {
             const struct chunk *chunk = &chunks[s * n_chunks / PACKED_STREAMS];
-            const int64_t at = (s * n_chunks % PACKED_STREAMS) * of_chunk / PACKED_STREAMS + i, u = at % units;
-            m[s] = matrices[at / units];
+            const int64_t at = (s * n_chunks % PACKED_STREAMS) * of_chunk / PACKED_STREAMS + i;
+            const bool is_gate = at < units;
+            const int64_t u = is_gate ? at : at - units;
+            m[s] = is_gate ? &layer->gate.product : &layer->up.product;
             index[s] = chunk->row / k->unit + u;
-            y[s] = (at < units ? chunk->gate : chunk->up) + u * k->unit;
+            y[s] = (is_gate ? chunk->gate : chunk->up) + u * k->unit;
         }
         self->kernel_calls++;
         product_streams(k, m, index, &in->q, y, FUSED_CHUNK);

@@ -56,7 +56,7 @@ void rope_angles(const struct rope *rope, int64_t position, float *out) {
     }
 }
 
-/* Pairs `step` apart, the second value `partner` behind the first; both are constants, so that loops are vectors. */
+/* Pairs `step` apart, the second value `partner` behind the first. The step is a constant, so that the loop is one of vectors. */
 static inline __attribute__((always_inline)) void turn_pairs(float *x, const float *restrict angles, int64_t n_pairs,
                                                              const int64_t step, int64_t partner) {
     float *first = x, *second = x + partner;

@@ -34,14 +34,13 @@ INLINE void pair_body(const enum tensor_type type, float *y, int64_t stride, con
                       const uint8_t *x, int64_t n_blocks) {
     const struct packed_format f = formats[type];
     const int plane = PACKED_PLANE_BYTES(f) * ROWS, scale_bytes = PACKED_SCALE_BYTES(f) * ROWS;
-    const int tile = PACKED_TILE_BYTES(f) * ROWS, columns = pair_columns(f);
+    const int tile = PACKED_TILE_BYTES(f) * ROWS, columns = pair_columns(f), bytes = record_bytes(f, MAX_WIDTH);
     const uint8_t *w[2] = {groups[0], groups[1]};
     VF acc[MAX_WIDTH][2];
     for (int c = 0; c < MAX_WIDTH; c++) acc[c][0] = acc[c][1] = vf_zero();
     for (int64_t t = 0; t < n_blocks / f.blocks; t++) {
         const struct supers supers[2] = {load_supers(f, w[0]), load_supers(f, w[1])};
-        for (int i = 0; i < f.blocks; i++, x += record_bytes(f, MAX_WIDTH)) {
-            const int bytes = record_bytes(f, MAX_WIDTH);
+        for (int i = 0; i < f.blocks; i++, x += bytes) {
             for (int at = 0; at < bytes; at += 64) prefetch(x + PAIR_AHEAD * bytes + at);
             VI lines[2][8];
             struct scales scales[2];
